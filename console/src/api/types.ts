@@ -1,0 +1,371 @@
+// The shapes of the HTTP API (`/api/v1`), as its OpenAPI document describes them.
+
+/** RFC 3339 in UTC, with up to nine decimals. */
+export type Time = string;
+/** `prefix/suffix`. */
+export type Id = string;
+/** `good`, `uncertain`, `bad`, each optionally with an OPC UA status code: `bad:0x80310000`. */
+export type QualityText = string;
+/** Integers beyond 2^53 come as strings; no value (bad quality) is `null`. */
+export type Value = number | string | boolean | null | Value[];
+
+export type Names = Record<string, string>;
+/** In a change, `null` takes a name away (RFC 7396). */
+export type NamesPatch = Record<string, string | null>;
+
+export type Grade = 'public' | 'general' | 'important' | 'core';
+export const GRADES: readonly Grade[] = ['public', 'general', 'important', 'core'];
+
+export type Level =
+  | 'enterprise'
+  | 'site'
+  | 'area'
+  | 'work_center'
+  | 'work_unit'
+  | 'equipment_module'
+  | 'control_module';
+export const LEVELS: readonly Level[] = [
+  'enterprise',
+  'site',
+  'area',
+  'work_center',
+  'work_unit',
+  'equipment_module',
+  'control_module',
+];
+
+export type DataType = 'f64' | 'i64' | 'u64' | 'bool' | 'text' | 'enumeration' | 'array';
+export const DATA_TYPES: readonly DataType[] = ['f64', 'i64', 'u64', 'bool', 'text', 'enumeration', 'array'];
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+export interface Problem {
+  type: string;
+  code: string;
+  title: string;
+  status: number;
+  detail: string;
+  request?: string;
+  errors?: FieldError[];
+}
+
+export interface FieldError {
+  /** A JSON pointer into the request, or the name of a query parameter. */
+  field: string;
+  detail: string;
+}
+
+export interface Session {
+  principal: Id;
+  name: string;
+  /** None for a principal of the node itself. */
+  tenant: { id: number; prefix: string; name: string; names?: Names } | null;
+  roles: string[];
+  ceiling: Grade;
+  permissions: string[];
+  csrf: string | null;
+  expires: Time | null;
+}
+
+export interface Overview {
+  organisation: { prefix: string; name: string; names?: Names } | null;
+  node: { version: string; started: Time; uptime_s: number };
+  tags: number;
+  tags_bad: number;
+  assets: number;
+  devices: { total: number; by_state: Partial<Record<DeviceState, number>> };
+  samples: { total: number; rate_per_s: number };
+}
+
+export interface Asset {
+  id: Id;
+  name: string;
+  names?: Names;
+  description: string;
+  level: Level;
+  parent: Id | null;
+  /** The one that holds, inherited or not. */
+  grade: Grade;
+  own_grade: Grade | null;
+  /** Of it and all below. */
+  state: { tags: number; bad: number; devices_down: number };
+  version: number;
+}
+
+export interface AssetDraft {
+  id?: Id;
+  name: string;
+  names: NamesPatch;
+  description: string;
+  level: Level;
+  parent: Id | null;
+  grade: Grade | null;
+}
+
+export interface Sample {
+  time: Time;
+  value: Value;
+  quality: QualityText;
+}
+
+export interface LiveSample extends Sample {
+  tag: Id;
+}
+
+export interface Scaling {
+  effective: Time;
+  factor: number;
+  offset: number;
+  unit?: string | null;
+}
+
+export interface WriteLimits {
+  min: number | null;
+  max: number | null;
+  confirm: boolean;
+}
+
+export interface Range {
+  low: number;
+  high: number;
+}
+
+export interface TagSource {
+  device: Id;
+  protocol: string;
+  address: ModbusAddress;
+  poll_ms?: number | null;
+  scaling?: Scaling[];
+  write?: WriteLimits | null;
+}
+
+export interface Tag {
+  id: Id;
+  name: string;
+  names: Names;
+  description: string;
+  unit: string | null;
+  unit_symbol: string | null;
+  data_type: DataType;
+  asset: Id | null;
+  /** The one that holds, inherited or not. */
+  grade: Grade;
+  own_grade: Grade | null;
+  domain: string | null;
+  range: Range | null;
+  /** The names of an enumeration's states. */
+  labels: Record<string, string>;
+  /** `http` where samples are sent. */
+  protocol: string;
+  device: Id | null;
+  source: TagSource | null;
+  last: Sample | null;
+  version: number;
+}
+
+/** What is changed of a tag. */
+export interface TagPatch {
+  name: string;
+  names: NamesPatch;
+  description: string;
+  unit: string | null;
+  asset: Id | null;
+  range: Range | null;
+  grade: Grade | null;
+}
+
+export interface TagVersion {
+  version: number;
+  time: Time;
+  /** The document; `null` where this version is the deletion. */
+  tag: unknown;
+}
+
+export type DeviceState =
+  | 'connecting'
+  | 'online'
+  | 'degraded'
+  | 'backing_off'
+  | 'disabled'
+  | 'misconfigured'
+  | 'stopped';
+export const DEVICE_STATES: readonly DeviceState[] = [
+  'online',
+  'degraded',
+  'connecting',
+  'backing_off',
+  'misconfigured',
+  'disabled',
+  'stopped',
+];
+
+export interface DeviceStatus {
+  device: Id;
+  state: DeviceState;
+  reason: string | null;
+  since: Time;
+  next_attempt?: Time | null;
+  points: number;
+  points_bad: number;
+  counters: Record<string, number>;
+}
+
+export type WordOrder = 'ABCD' | 'CDAB' | 'BADC' | 'DCBA';
+export const WORD_ORDERS: readonly WordOrder[] = ['ABCD', 'CDAB', 'BADC', 'DCBA'];
+
+export type ModbusTable = 'coil' | 'discrete' | 'input' | 'holding';
+export const MODBUS_TABLES: readonly ModbusTable[] = ['holding', 'input', 'coil', 'discrete'];
+
+export type ModbusType = 'bool' | 'u16' | 'i16' | 'u32' | 'i32' | 'u64' | 'i64' | 'f32' | 'f64';
+export const MODBUS_TYPES: readonly ModbusType[] = ['u16', 'i16', 'u32', 'i32', 'u64', 'i64', 'f32', 'f64', 'bool'];
+
+export interface ModbusSettings {
+  host: string;
+  port: number;
+  unit: number;
+  registers_max?: number;
+  timeout_ms: number;
+  poll_ms: number;
+  gap_registers: number;
+  word_order: WordOrder;
+}
+
+export interface ModbusAddress {
+  table: ModbusTable;
+  address: number;
+  type: ModbusType;
+  bit?: number | null;
+  word_order?: WordOrder | null;
+  unit?: number | null;
+}
+
+/** A point as it is created or changed: a tag with an address. */
+export interface PointDraft {
+  id?: Id;
+  name: string;
+  names: Names;
+  description: string;
+  unit: string | null;
+  data_type: DataType;
+  address: ModbusAddress;
+  scaling: Scaling[];
+  poll_ms: number | null;
+  write: WriteLimits | null;
+  asset: Id | null;
+  grade: Grade | null;
+  domain: string | null;
+  range: Range | null;
+  labels: Record<string, string>;
+}
+
+export interface Device {
+  id: Id;
+  name: string;
+  names: Names;
+  protocol: string;
+  asset: Id | null;
+  settings: Partial<ModbusSettings>;
+  enabled: boolean;
+  grade: Grade;
+  own_grade: Grade | null;
+  status: DeviceStatus | null;
+  /** Only where one device is read. */
+  points?: Tag[];
+  version: number;
+}
+
+export interface DeviceDraft {
+  id?: Id;
+  name: string;
+  names: NamesPatch;
+  protocol: string;
+  asset: Id | null;
+  settings: ModbusSettings;
+  enabled: boolean;
+  grade: Grade | null;
+  points: PointDraft[];
+}
+
+export interface TestReport {
+  message: string;
+  latency_ms: number;
+  values: { name: string; value: Value; quality: QualityText; error?: string | null }[];
+}
+
+export interface WriteReport {
+  before: Value;
+  requested: Value;
+  after: Value;
+  /** Whether the device holds what was written. */
+  verified: boolean;
+  time: Time;
+}
+
+export interface IdentifierValue {
+  index: number;
+  type: string;
+  data: string;
+  ttl: number;
+  read?: 'public' | 'private';
+}
+
+export interface IdentifierRecord {
+  id: Id;
+  kind: 'organisation' | 'asset' | 'device' | 'tag' | 'user';
+  name: string;
+  organisation: string;
+  created: Time | null;
+  updated: Time;
+  values: IdentifierValue[];
+  links: Record<string, string>;
+  version: number;
+}
+
+export interface User {
+  id: Id;
+  name: string;
+  roles: string[];
+  ceiling: Grade;
+  disabled?: boolean;
+  created?: Time;
+  version?: number;
+}
+
+export interface Token {
+  id: Id;
+  name: string;
+  scopes: string[];
+  expires: Time | null;
+  created?: Time;
+  last_used?: Time | null;
+  revoked?: boolean;
+}
+
+export interface NewToken extends Token {
+  /** The secret; the server shows it this once. */
+  token: string;
+}
+
+export interface AuditItem {
+  index: number;
+  time: Time;
+  principal: string;
+  cause: string | null;
+  event: unknown;
+  detail: unknown;
+  request: string | null;
+  tenant: number | null;
+  leaf_hash: string;
+}
+
+export interface Checkpoint {
+  size: number;
+  root: string;
+  time?: Time;
+  signature?: string;
+  key?: string;
+  text?: string;
+}

@@ -1,0 +1,97 @@
+import { useState, type FormEvent } from 'react';
+import { GRADES, type Asset, type Grade, type Tag, type TagPatch } from '../../api/types';
+import { useT } from '../../i18n/i18n';
+import { AssetOptions } from '../../ui/AssetSelect';
+import { Button } from '../../ui/Button';
+import { Dialog } from '../../ui/Dialog';
+import { useDraft } from '../../ui/draft';
+import { AreaField, SelectField, TextField } from '../../ui/Field';
+import { NameFields, namesOf, pairOf } from '../../ui/NameFields';
+import { fieldError, ProblemPanel } from '../../ui/Problem';
+
+interface TagDialogProps {
+  tag: Tag;
+  assets: readonly Asset[];
+  onClose: () => void;
+  save: (body: TagPatch) => Promise<void>;
+}
+
+const PLACED = new Set(['/name', '/names', '/asset', '/unit', '/grade', '/range', '/description']);
+
+/** Changes what a tag is called and where it belongs; where its values come from is changed at its device. */
+export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
+  const { t } = useT();
+  const draft = useDraft(`tag.${tag.id}`, {
+    pair: pairOf(tag),
+    description: tag.description,
+    asset: tag.asset ?? '',
+    unit: tag.unit ?? '',
+    low: tag.range ? String(tag.range.low) : '',
+    high: tag.range ? String(tag.range.high) : '',
+    grade: tag.own_grade ?? '',
+  });
+  const { value } = draft;
+  const set = (part: Partial<typeof value>) => draft.change((now) => ({ ...now, ...part }));
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>();
+  const low = Number(value.low);
+  const high = Number(value.high);
+  const noRange = value.low.trim() === '' && value.high.trim() === '';
+  const rangeWrong = !noRange && !(value.low.trim() !== '' && value.high.trim() !== '' && high > low);
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    if (rangeWrong) return;
+    setBusy(true);
+    setError(undefined);
+    try {
+      await save({
+        ...namesOf(value.pair, tag),
+        description: value.description.trim(),
+        asset: value.asset || null,
+        unit: value.unit.trim() || null,
+        range: noRange ? null : { low, high },
+        grade: (value.grade || null) as Grade | null,
+      });
+      draft.forget();
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={t('tag.edit')} onClose={onClose}>
+      <form className="form" onSubmit={(event) => void submit(event)}>
+        {error ? <ProblemPanel error={error} placed={(field) => PLACED.has(field)} /> : null}
+        <NameFields value={value.pair} onChange={(pair) => set({ pair })} error={fieldError(error, '/name')} />
+        <SelectField label={t('tags.asset')} value={value.asset} onChange={(asset) => set({ asset })} error={fieldError(error, '/asset')}>
+          <AssetOptions assets={assets} none={t('field.noAsset')} />
+        </SelectField>
+        <TextField label={t('tag.unit')} hint={t('field.unitHint')} value={value.unit} onChange={(unit) => set({ unit })} error={fieldError(error, '/unit')} />
+        <div className="row-fields">
+          <TextField label={t('field.low')} inputMode="decimal" value={value.low} onChange={(text) => set({ low: text })} />
+          <TextField label={t('field.high')} inputMode="decimal" value={value.high} onChange={(text) => set({ high: text })} error={rangeWrong ? t('field.rangeWrong') : fieldError(error, '/range')} />
+        </div>
+        <SelectField label={t('field.grade')} value={value.grade} onChange={(grade) => set({ grade: grade as Grade | '' })} error={fieldError(error, '/grade')}>
+          <option value="">{t('field.gradeInherited')}</option>
+          {GRADES.map((grade) => (
+            <option key={grade} value={grade}>
+              {t(`grade.${grade}`)}
+            </option>
+          ))}
+        </SelectField>
+        <AreaField label={t('field.description')} rows={2} value={value.description} onChange={(description) => set({ description })} error={fieldError(error, '/description')} />
+        <div className="form-foot">
+          <Button
+            label={t('action.cancel')}
+            onClick={() => {
+              draft.forget();
+              onClose();
+            }}
+          />
+          <Button kind="primary" type="submit" label={t('action.save')} busy={busy} />
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,39 @@
+import type { ReactNode } from 'react';
+import { Icon } from './Icon';
+
+/** A column's head that sorts; `sort` is `column` or `-column`. */
+export function SortHead({ label, column, sort, onSort, className }: { label: string; column: string; sort: string; onSort: (sort: string) => void; className?: string }) {
+  const down = sort === `-${column}`;
+  const on = down || sort === column;
+  return (
+    <th scope="col" className={className} aria-sort={on ? (down ? 'descending' : 'ascending') : undefined}>
+      <button type="button" className="sort" onClick={() => onSort(on && !down ? `-${column}` : column)}>
+        {label}
+        {on ? <Icon name={down ? 'down' : 'up'} size={12} /> : null}
+      </button>
+    </th>
+  );
+}
+
+/** Compares by a key in the direction that `sort` says; numbers by size, texts as people sort them. */
+export function sorted<T>(items: readonly T[], sort: string, keys: Record<string, (item: T) => string | number>): T[] {
+  const down = sort.startsWith('-');
+  const key = keys[down ? sort.slice(1) : sort];
+  if (!key) return [...items];
+  const order = [...items].sort((a, b) => {
+    const x = key(a);
+    const y = key(b);
+    return typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y), undefined, { numeric: true });
+  });
+  return down ? order.reverse() : order;
+}
+
+/** A table that scrolls sideways on its own, never the page. */
+export function TableBox({ children, label }: { children: ReactNode; label: string }) {
+  return (
+    // Focusable, so that the keyboard can scroll it.
+    <div className="table-box" role="group" aria-label={label} tabIndex={0}>
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+//! The HTTP surface of Weir: `/api/v1`, the console's files, health and metrics.
+//!
+//! [`router`] is built from one table of routes, each entry with the permission it asks for, and
+//! from that table comes [`openapi`] too. Every request passes the edge (a name, bounds on time and
+//! number, security headers, one shape of failure) and then the door (who, which tenant, forged or
+//! not, permitted or not, audited when refused). A handler reads a strict document, asks the rooms,
+//! and answers.
+//!
+//! What it is not: it decides no rule of a domain, opens no socket and starts no task. To add a
+//! route, write its handler in the module of its domain under `routes` and name its permission in
+//! that module's table; the tests find it there.
+//!
+//! ```
+//! let document = weir_api::openapi();
+//! assert!(document.paths.paths.contains_key("/api/v1/tags/{id}"));
+//! ```
+
+mod body;
+mod commands;
+mod console;
+mod cursor;
+mod door;
+mod etag;
+mod failure;
+mod ingest;
+mod openapi;
+mod routes;
+mod state;
+mod unpack;
+
+pub use commands::{Command, Commands, Outcome};
+pub use openapi::{openapi, openapi_json};
+pub use state::{ApiState, Clock, Limits, NodeInfo, Parts, Shared, schema, system_clock};
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+
+/// The router of one listener. Requests carry the peer's address as
+/// `axum::extract::ConnectInfo<SocketAddr>`.
+pub fn router(state: ApiState) -> Router {
+    door::hang(routes::table(), &state)
+        .fallback(console::page)
+        .layer(from_fn_with_state(state.clone(), door::edge))
+        .with_state(state)
+}

@@ -1,0 +1,180 @@
+//! The OpenAPI document, made from the table of routes.
+
+use serde_json::{Value as Json, json};
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    Components, ContentBuilder, Info, License, OpenApi, Paths, Ref, RefOr, ResponseBuilder,
+    SecurityRequirement, Tag,
+};
+use utoipa::{PartialSchema, ToSchema};
+use weir_model::{FieldError, Problem, ProblemCode};
+
+use crate::door::{Permission, Reach, Route};
+use crate::routes;
+
+/// The parts of the interface, in the order they are read.
+const TAGS: &[(&str, &str)] = &[
+    ("session", "Signing in and out"),
+    ("overview", "The state of the organisation"),
+    ("organisations", "The tenants of the node"),
+    ("assets", "The asset tree (ISA-95)"),
+    ("tags", "Signals: what they mean and where they come from"),
+    ("samples", "Values in and out, historical and live"),
+    ("identifiers", "What an identifier leads to"),
+    ("devices", "Machines and the protocols they speak"),
+    ("users", "People and programs"),
+    ("tokens", "How programs show who they are"),
+    ("policies", "Who may do what"),
+    ("audit", "Who did what"),
+    ("node", "Health, metrics, documents as a whole"),
+];
+
+/// The document of this version's interface. It depends on nothing but the source.
+pub fn openapi() -> OpenApi {
+    let mut components = Components::new();
+    let mut paths = Paths::new();
+    for schema in [(Problem::name(), Problem::schema()), (FieldError::name(), FieldError::schema())]
+    {
+        components.schemas.insert(schema.0.into_owned(), schema.1);
+    }
+    components.schemas.insert(ProblemCode::name().into_owned(), ProblemCode::schema());
+    for route in routes::table() {
+        let permission = route.permission;
+        let Route { methods: (schemas, route_paths, _), .. } = route;
+        components.schemas.extend(schemas);
+        for (path, mut item) in route_paths.paths {
+            for (method, operation) in operations(&mut item) {
+                describe(operation, method, &path, permission);
+            }
+            match paths.paths.get_mut(&path) {
+                Some(existing) => existing.merge_operations(item),
+                None => {
+                    paths.paths.insert(path, item);
+                }
+            }
+        }
+    }
+    patches(&mut paths, &mut components);
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    let cookie = ApiKey::Cookie(ApiKeyValue::new(crate::door::COOKIE));
+    components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    let mut info = Info::new("Weir", "1");
+    info.description = Some(
+        "The HTTP interface of a Weir node. Times are RFC 3339 in UTC with up to nine decimals. \
+         Identifiers in paths are percent-encoded as one segment. A list is {\"items\", \"next\"}; \
+         send \"next\" as \"cursor\" to go on. A document's ETag is its version; PATCH is a JSON \
+         merge patch (RFC 7396), and If-Match is honoured where it is sent. Every failure is a \
+         problem (RFC 9457) with a stable code. \"x-weir-permission\" names what an operation asks \
+         for."
+            .to_owned(),
+    );
+    let mut license = License::new("Apache-2.0");
+    license.identifier = Some("Apache-2.0".to_owned());
+    info.license = Some(license);
+    let mut document = OpenApi::new(info, paths);
+    document.components = Some(components);
+    document.tags = Some(
+        TAGS.iter()
+            .map(|(name, description)| {
+                let mut tag = Tag::new(*name);
+                tag.description = Some((*description).to_owned());
+                tag
+            })
+            .collect(),
+    );
+    document
+}
+
+/// The document as JSON with a line end.
+pub fn openapi_json() -> String {
+    let text = openapi().to_pretty_json().unwrap_or_default();
+    format!("{text}\n")
+}
+
+fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
+    let all = [
+        ("get", &mut item.get),
+        ("put", &mut item.put),
+        ("post", &mut item.post),
+        ("patch", &mut item.patch),
+        ("delete", &mut item.delete),
+    ];
+    all.into_iter().filter_map(|(method, op)| Some((method, op.as_mut()?))).collect()
+}
+
+/// Adds what every operation has and no handler should have to repeat.
+fn describe(operation: &mut Operation, method: &str, path: &str, permission: Permission) {
+    let mut problems = vec![("429", "Too many requests, or too many failed sign-ins")];
+    let asked = match permission {
+        Permission::Public => {
+            operation.security = Some(vec![SecurityRequirement::default()]);
+            "public".to_owned()
+        }
+        Permission::Needs(action, reach) => {
+            problems.push(("401", "No credentials, or wrong ones"));
+            problems.push(("403", "Not permitted"));
+            let token = SecurityRequirement::new::<_, [&str; 0], &str>("token", []);
+            let session = SecurityRequirement::new::<_, [&str; 0], &str>("session", []);
+            operation.security = Some(vec![token, session]);
+            match reach {
+                Reach::Tenant => action.to_string(),
+                Reach::Node => format!("{action} at the node"),
+            }
+        }
+    };
+    if path.contains('{') {
+        problems.push(("404", "Nothing has that identifier, or the caller may not know of it"));
+    }
+    if operation.parameters.as_ref().is_some_and(|all| !all.is_empty())
+        || operation.request_body.is_some()
+    {
+        problems.push(("400", "The request is not well-formed"));
+    }
+    if operation.request_body.is_some() {
+        problems.push(("413", "The body is too large"));
+        problems.push(("415", "The content type or encoding is not read here"));
+        problems.push(("422", "A field does not fit the rules"));
+    }
+    if matches!(method, "patch" | "put" | "delete") && path.contains('{') {
+        problems.push(("412", "Another version than If-Match names"));
+    }
+    problems.push(("503", "Overloaded, stopping, or the disk is full; nothing was stored"));
+    for (status, description) in problems {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content("application/problem+json", content)
+            .build();
+        operation.responses.responses.insert(status.to_owned(), RefOr::T(response));
+    }
+    let extensions = operation.extensions.get_or_insert_default();
+    extensions.insert("x-weir-permission".to_owned(), json!(asked));
+}
+
+/// A merge patch has the fields of the whole document, none of which is required and each of which
+/// may be null: its schema is made from the document's.
+fn patches(paths: &mut Paths, components: &mut Components) {
+    for operation in paths.paths.values_mut().filter_map(|item| item.patch.as_mut()) {
+        let Some(body) = &mut operation.request_body else { continue };
+        for content in body.content.values_mut() {
+            let Some(RefOr::Ref(whole)) = &content.schema else { continue };
+            let Some(name) = whole.ref_location.rsplit('/').next().map(str::to_owned) else {
+                continue;
+            };
+            let Some(schema) = components.schemas.get(&name) else { continue };
+            let Ok(mut patch) = serde_json::to_value(schema) else { continue };
+            if let Json::Object(fields) = &mut patch {
+                fields.remove("required");
+                fields.remove("example");
+            }
+            let Ok(patch) = serde_json::from_value(patch) else { continue };
+            let stem =
+                name.trim_end_matches("Input").trim_end_matches("Edit").trim_end_matches("Patch");
+            let patch_name = format!("{stem}MergePatch");
+            content.schema = Some(RefOr::Ref(Ref::from_schema_name(&patch_name)));
+            components.schemas.insert(patch_name, patch);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Documents as a whole: export, import, backup. For those who administer the node.
+
+use std::io::{self, Write};
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use utoipa_axum::routes;
+use weir_access::Action;
+use weir_model::{Author, Prefix, ProblemCode, TenantId};
+use weir_store::StoreError;
+use weir_twin::Organisations;
+
+use crate::body::{self, Query};
+use crate::door::{Route, Visit, needs};
+use crate::failure::Failure;
+use crate::state::ApiState;
+use crate::unpack::{Encoding, Room, unpack};
+
+/// Chunks of an export that wait for a slow reader.
+const CHUNKS_WAITING_MAX: usize = 4;
+
+/// Bytes of one chunk of an export.
+const CHUNK_BYTES: usize = 64 << 10;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        needs(Action::NodeAdmin, routes!(export)),
+        needs(Action::NodeAdmin, routes!(import)),
+        needs(Action::NodeAdmin, routes!(backup)),
+    ]
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ExportQuery {
+    /// The prefix of one organisation; all if not given.
+    organisation: Option<String>,
+}
+
+/// Export documents
+///
+/// Lines of JSON that can be compared, changed and imported again. Secrets and samples are not in it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/export",
+    operation_id = "exportDocuments",
+    tag = "node",
+    params(ExportQuery),
+    responses((status = 200, description = "One line a version of a record", content_type = "application/x-ndjson", body = String)),
+)]
+async fn export(
+    State(state): State<ApiState>,
+    _visit: Visit,
+    Query(query): Query<ExportQuery>,
+) -> Result<Response, Failure> {
+    let tenant = match query.organisation {
+        None => None,
+        Some(text) => {
+            let unknown = || {
+                let detail = format!("there is no organisation {text}");
+                Failure::field(ProblemCode::InvalidRequest, "organisation", detail)
+            };
+            let prefix = Prefix::parse(&text).map_err(|_| unknown())?;
+            let found = state.store.get::<Organisations>(TenantId::NODE, prefix.as_str())?;
+            Some(found.ok_or_else(unknown)?.record.tenant)
+        }
+    };
+    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
+    tokio::task::spawn_blocking(move || {
+        let mut out = Chunks { sender, waiting: Vec::with_capacity(CHUNK_BYTES) };
+        let done = state.store.export(tenant, &mut out).map_err(|error| error.to_string());
+        let done = done.and_then(|_| out.flush().map_err(|error| error.to_string()));
+        if let Err(reason) = done {
+            tracing::warn!(%reason, "an export ended early");
+            // The reader sees the connection break rather than a file that looks whole.
+            let _ = out.sender.blocking_send(Err(io::Error::other(reason)));
+        }
+    });
+    let kind = HeaderValue::from_static("application/x-ndjson");
+    let body = Body::from_stream(ReceiverStream::new(receiver));
+    Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
+}
+
+/// Writes into a body; a reader that went away ends the export.
+struct Chunks {
+    sender: mpsc::Sender<Result<Bytes, io::Error>>,
+    waiting: Vec<u8>,
+}
+
+impl Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= CHUNK_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let chunk = Bytes::from(std::mem::take(&mut self.waiting));
+        self.sender.blocking_send(Ok(chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+/// What was imported.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Imported {
+    /// Lines that were read.
+    lines: u64,
+}
+
+/// Import documents
+///
+/// The lines of an export, with `Content-Encoding: gzip` or `zstd` if wanted. Large imports take
+/// several commits; the answer to a faulty line names it, and what came before it may be stored.
+#[utoipa::path(
+    post,
+    path = "/api/v1/import",
+    operation_id = "importDocuments",
+    tag = "node",
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses((status = 200, description = "Imported", body = Imported)),
+)]
+async fn import(
+    State(state): State<ApiState>,
+    visit: Visit,
+    request: Request,
+) -> Result<Json<Imported>, Failure> {
+    let (parts, packed) = request.into_parts();
+    let encoding = Encoding::of(&parts.headers)?;
+    if body::media_type(&parts.headers) != "application/x-ndjson" {
+        let detail = "Send the header \"Content-Type: application/x-ndjson\".";
+        return Err(Failure::new(ProblemCode::UnsupportedMediaType, detail));
+    }
+    let packed = body::read(packed, state.limits.body_packed_bytes_max).await?;
+    let mut room = Room::new(state.ingest.clone());
+    let bytes = unpack(encoding, &packed, state.limits.body_unpacked_bytes_max, &mut room)?;
+    // The lines name their tenants themselves.
+    let author = Author { tenant: TenantId::NODE, ..visit.author("documents.import") };
+    let report = state.store.import(author, visit.now(), &mut bytes.as_ref()).await;
+    let report = report.map_err(|error| match &error {
+        StoreError::Import { .. } => Failure::new(ProblemCode::InvalidValue, format!("{error}.")),
+        _ => error.into(),
+    })?;
+    Ok(Json(Imported { lines: report.lines }))
+}
+
+/// A backup that was made.
+#[derive(Serialize, utoipa::ToSchema)]
+struct BackupView {
+    /// Its folder's name within the node's folder of backups.
+    name: String,
+}
+
+/// Back the documents up
+///
+/// An online copy into the node's folder of backups.
+#[utoipa::path(
+    post,
+    path = "/api/v1/backup",
+    operation_id = "createBackup",
+    tag = "node",
+    responses((status = 201, description = "Made", body = BackupView)),
+)]
+async fn backup(State(state): State<ApiState>, visit: Visit) -> Result<Response, Failure> {
+    let name = visit.now().to_string().replace(':', "");
+    let (parent, dir) = (state.backups.clone(), state.backups.join(&name));
+    let store = state.store.clone();
+    tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(&parent)
+            .map_err(|error| Failure::internal("make a backup", &error))?;
+        store.backup(&dir).map_err(Failure::from)
+    })
+    .await
+    .map_err(|error| Failure::internal("make a backup", &error))??;
+    let event = weir_audit::Event::Note { text: format!("the documents were backed up to {name}") };
+    let entry = weir_audit::Entry::new(visit.now(), visit.author("documents.backup"), event);
+    state.audit.append(entry.from_remote(visit.remote())).await?;
+    Ok((StatusCode::CREATED, Json(BackupView { name })).into_response())
+}

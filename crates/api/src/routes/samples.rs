@@ -1,0 +1,341 @@
+//! Samples in and out.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use http::{HeaderMap, HeaderValue, header};
+use serde::{Deserialize, Serialize};
+use utoipa_axum::routes;
+use weir_access::Action;
+use weir_model::{Identifier, ProblemCode, Sample, Timestamp, Value};
+
+use super::tags::SampleView;
+use crate::body::{self, Query};
+use crate::door::{Id, Route, Visit, needs};
+use crate::failure::Failure;
+use crate::ingest::{self, Envelope, Format, Lookup, Named, TagFacts};
+use crate::state::ApiState;
+use crate::unpack::{Encoding, Room, unpack};
+
+/// Points of an answer where the caller names no number.
+const POINTS: usize = 10_000;
+
+/// Most points of an answer: more than any screen has pixels.
+const POINTS_MAX: usize = 100_000;
+
+/// Longest range of one answer in days: ten years, of which a chart shows a bucket an hour.
+const RANGE_DAYS_MAX: i64 = 3660;
+
+/// The range that is answered if none is named: the last hour.
+const RANGE_NANOS: i64 = 3_600_000_000_000;
+
+const NANOS_PER_DAY: i64 = 86_400_000_000_000;
+
+/// Samples written into one chunk of an answer.
+const CHUNK_SAMPLES: usize = 1000;
+
+/// Bodies up to this many bytes are read on the spot; larger ones would hold up other requests.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![needs(Action::SampleRead, routes!(read)), needs(Action::SampleWrite, routes!(write))]
+}
+
+/// Which samples are wanted.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Range {
+    /// From this time on; an hour before `to` if not given.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<Timestamp>,
+    /// Up to, without, this time; now if not given.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<Timestamp>,
+    /// Most samples of the answer, 10,000 if not given. Where there are more, each stretch of time keeps
+    /// its first, last, lowest and highest sample and its gaps.
+    #[param(minimum = 4, maximum = 100_000)]
+    max_points: Option<usize>,
+}
+
+/// Samples of a tag.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Samples {
+    /// By time.
+    samples: Vec<SampleView>,
+}
+
+/// Read a tag's samples
+///
+/// As JSON, or as CSV with `Accept: text/csv`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tags/{id}/samples",
+    operation_id = "listSamples",
+    tag = "samples",
+    params(("id" = String, Path, description = "The identifier, percent-encoded as one segment"), Range),
+    responses((status = 200, description = "Samples by time", content(
+        (Samples = "application/json"),
+        (String = "text/csv", example = "tag,time,value,quality\n88.100/p,2026-11-23T08:00:00Z,2705,good\n"),
+    ))),
+)]
+async fn read(
+    State(state): State<ApiState>,
+    visit: Visit,
+    Id(id): Id,
+    Query(range): Query<Range>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let tag = super::tags::visible(&visit, &id)?;
+    let (from, to) = bounds(&range, visit.now())?;
+    let points = match range.max_points {
+        None => POINTS,
+        Some(points) if (4..=POINTS_MAX).contains(&points) => points,
+        Some(_) => {
+            let detail = format!("between 4 and {POINTS_MAX}");
+            return Err(Failure::field(ProblemCode::InvalidRequest, "max_points", detail));
+        }
+    };
+    let samples = state.historian.downsample(visit.tenant(), tag.tag, from, to, points).await?;
+    if wants_csv(&headers) {
+        let head = Bytes::from_static(b"tag,time,value,quality\n");
+        let id = csv_cell(tag.id.as_str());
+        let chunk = move |samples: &[Sample], _| csv(&id, samples);
+        return Ok(answer("text/csv; charset=utf-8", head, samples, Bytes::new(), chunk));
+    }
+    let head = Bytes::from_static(b"{\"samples\":[");
+    Ok(answer("application/json", head, samples, Bytes::from_static(b"]}"), json))
+}
+
+fn bounds(range: &Range, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
+    let wrong = |field: &str, detail: String| {
+        Err(Failure::field(ProblemCode::InvalidRequest, field, detail))
+    };
+    // What is stored this very moment is part of "now".
+    let to = range.to.unwrap_or(now.saturating_add(1));
+    let from = range.from.unwrap_or(to.saturating_add(-RANGE_NANOS));
+    if from >= to {
+        return wrong("from", format!("{from} is not before {to}"));
+    }
+    if to.nanos().saturating_sub(from.nanos()) > RANGE_DAYS_MAX * NANOS_PER_DAY {
+        return wrong("from", format!("more than {RANGE_DAYS_MAX} days before {to}; ask in parts"));
+    }
+    Ok((from, to))
+}
+
+fn wants_csv(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("text/csv")))
+}
+
+/// Answers samples chunk by chunk, so that their text never stands in memory as a whole.
+fn answer(
+    kind: &'static str,
+    head: Bytes,
+    samples: Vec<Sample>,
+    tail: Bytes,
+    chunk: impl Fn(&[Sample], bool) -> Vec<u8> + Send + 'static,
+) -> Response {
+    let chunks = (0..samples.len().div_ceil(CHUNK_SAMPLES)).map(move |number| {
+        let from = number * CHUNK_SAMPLES;
+        let to = samples.len().min(from + CHUNK_SAMPLES);
+        Bytes::from(chunk(&samples[from..to], number == 0))
+    });
+    let all = std::iter::once(head).chain(chunks).chain(std::iter::once(tail));
+    let body = Body::from_stream(stream::iter(all.map(Ok::<_, std::convert::Infallible>)));
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+}
+
+fn json(samples: &[Sample], first: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(samples.len() * 64);
+    for (at, sample) in samples.iter().enumerate() {
+        if at > 0 || !first {
+            out.push(b',');
+        }
+        // A sample always has JSON.
+        let _ = serde_json::to_writer(&mut out, &SampleView::from(sample));
+    }
+    out
+}
+
+fn csv(id: &str, samples: &[Sample]) -> Vec<u8> {
+    let mut out = String::with_capacity(samples.len() * 64);
+    for Sample { time, value, quality } in samples {
+        let value = match value {
+            None => String::new(),
+            Some(Value::Text(text)) => csv_text(text),
+            Some(value) => match value.to_json() {
+                serde_json::Value::String(text) => text,
+                json => csv_cell(&json.to_string()),
+            },
+        };
+        out.push_str(&format!("{id},{time},{value},{quality}\n"));
+    }
+    out.into_bytes()
+}
+
+fn csv_cell(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { csv_text(text) } else { text.to_owned() }
+}
+
+fn csv_text(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+/// How a batch is to be read.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct IngestQuery {
+    /// Who sends it; CSV and line protocol only (JSON has it in the document).
+    producer: Option<String>,
+    /// The number of the batch, counted upwards by the producer; CSV and line protocol only.
+    sequence: Option<u64>,
+    /// Late data by intent, which raises no live value; CSV and line protocol only.
+    backfill: Option<bool>,
+    /// What one unit of a line's timestamp is: `ns` (if not given), `us`, `ms` or `s`.
+    precision: Option<String>,
+}
+
+/// Samples in.
+#[derive(utoipa::ToSchema)]
+#[schema(example = json!({
+    "producer": "gateway-7", "sequence": 1042,
+    "samples": [{"tag": "88.100/reactor-pressure", "time": "2026-11-23T08:00:00.5Z", "value": 2705.0}]
+}))]
+#[expect(dead_code, reason = "it describes what ingest::json reads as a stream")]
+struct Batch {
+    /// Who sends it. With it a batch that is sent again is stored once.
+    producer: Option<String>,
+    /// The number of the batch, counted upwards by the producer.
+    sequence: Option<u64>,
+    /// Late data by intent, which raises no live value.
+    backfill: Option<bool>,
+    /// The samples, in any order.
+    samples: Vec<SampleInput>,
+}
+
+/// One sample in.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it describes what ingest::json reads as a stream")]
+struct SampleInput {
+    /// The tag's identifier.
+    #[schema(value_type = String)]
+    tag: Identifier,
+    /// When it was observed, RFC 3339 with up to nine decimals; the time of arrival if not given.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    time: Option<Timestamp>,
+    /// The value in the tag's type; 64-bit integers may be strings; null with bad quality only.
+    #[schema(value_type = Option<serde_json::Value>)]
+    value: Option<serde_json::Value>,
+    /// `good` if not given, `uncertain` or `bad`, or with a code: `bad:0x80310000`.
+    quality: Option<String>,
+}
+
+/// What was stored.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(example = json!({"accepted": 1}))]
+struct Accepted {
+    /// The number of samples. They are on disk.
+    accepted: usize,
+}
+
+/// Store samples
+///
+/// All of them or none. As JSON, as CSV with a header (`tag,time,value,quality`), or as InfluxDB line
+/// protocol, where the field `value` means the tag whose identifier is the measurement, and any
+/// other field the tag with the unique name `measurement.field`. With `Content-Encoding: gzip` or
+/// `zstd` if wanted. A body has at most 8 MiB, and 64 MiB once unpacked.
+#[utoipa::path(
+    post,
+    path = "/api/v1/samples",
+    operation_id = "storeSamples",
+    tag = "samples",
+    params(IngestQuery),
+    request_body(content(
+        (Batch = "application/json"),
+        (String = "text/csv", example = "tag,time,value\n88.100/p,2026-11-23T08:00:00Z,2705\n"),
+        (String = "text/plain", example = "88.100/p value=2705 1795420800000000000\n"),
+    )),
+    responses((status = 200, description = "Stored", body = Accepted)),
+)]
+async fn write(
+    State(state): State<ApiState>,
+    visit: Visit,
+    Query(query): Query<IngestQuery>,
+    request: Request,
+) -> Result<Json<Accepted>, Failure> {
+    let (parts, packed) = request.into_parts();
+    let encoding = Encoding::of(&parts.headers)?;
+    let precision = query.precision.as_deref().map_or(Ok(Default::default()), str::parse)?;
+    let format = Format::of(&body::media_type(&parts.headers), precision)?;
+    let producer = ingest::producer(query.producer.as_deref(), query.sequence, "")?;
+    let envelope = Envelope { producer, backfill: query.backfill.unwrap_or(false) };
+    let mut room = Room::new(state.ingest.clone());
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    room.grow_to(length.unwrap_or(0).min(state.limits.body_packed_bytes_max))?;
+    let packed = body::read(packed, state.limits.body_packed_bytes_max).await?;
+    let is_small = encoding == Encoding::Identity && packed.len() <= INLINE_BYTES_MAX;
+    let unpacked_max = state.limits.body_unpacked_bytes_max;
+    let work = {
+        let visit = visit.clone();
+        move || {
+            let bytes = unpack(encoding, &packed, unpacked_max, &mut room)?;
+            let (tenant, now) = (visit.tenant(), visit.now());
+            let batch = ingest::read(format, &bytes, tenant, now, envelope, &visit)?;
+            Ok::<_, Failure>((batch, room))
+        }
+    };
+    let (batch, room) = if is_small {
+        work()?
+    } else {
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Failure::internal("read samples", &error))??
+    };
+    if batch.samples.is_empty() {
+        return Ok(Json(Accepted { accepted: 0 }));
+    }
+    let appended = state.historian.append(batch).await?;
+    drop(room);
+    Ok(Json(Accepted { accepted: appended.accepted }))
+}
+
+impl Lookup for Visit {
+    fn find(&self, named: &Named<'_>) -> Result<TagFacts, Failure> {
+        let unknown = |what: String| Failure::new(ProblemCode::UnknownTag, what);
+        self.directory(|view| {
+            let seen =
+                |tag: &&std::sync::Arc<weir_twin::TagEntry>| self.sees(view.grade_of_tag(tag));
+            let facts = |tag: &std::sync::Arc<weir_twin::TagEntry>| TagFacts {
+                tag: tag.tag,
+                data_type: tag.data_type,
+            };
+            let by_id = |id: &str| view.tag(&id.to_ascii_lowercase()).filter(seen).map(facts);
+            let by_name = |name: &str| {
+                let mut tags = view.tags_by_name(name).filter(seen);
+                match (tags.next(), tags.next()) {
+                    (Some(tag), None) => Ok(facts(tag)),
+                    (None, _) => Err(unknown(format!("there is no tag {name}"))),
+                    (Some(_), Some(_)) => {
+                        Err(unknown(format!("more than one tag has the name {name}")))
+                    }
+                }
+            };
+            match named {
+                Named::Identifier(id) => {
+                    by_id(id).ok_or_else(|| unknown(format!("there is no tag {id}")))
+                }
+                Named::Measurement { measurement, field } if field == "value" => {
+                    by_id(measurement).map_or_else(|| by_name(measurement), Ok)
+                }
+                Named::Measurement { measurement, field } => {
+                    by_name(&format!("{measurement}.{field}"))
+                }
+            }
+        })?
+    }
+}

@@ -1,0 +1,128 @@
+//! Tags and samples as they are answered.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+use weir_access::Action;
+use weir_model::{
+    DataDomain, DataType, Grade, Identifier, Quality, Sample, Timestamp, Unit, Value,
+};
+use weir_store::Versioned;
+use weir_twin::{Names, Source, Tag, ValueRange};
+
+use crate::door::Visit;
+use crate::failure::Failure;
+
+/// The protocol of tags that are not read from a device.
+pub(super) const HTTP: &str = "http";
+
+/// A tag with its newest value.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(example = json!({
+    "id": "88.100/reactor-pressure", "name": "Reactor pressure", "names": {"zh-CN": "反应器压力"},
+    "description": "", "unit": "kPa{gauge}", "unit_symbol": "kPa(g)", "data_type": "f64",
+    "asset": "88.100/reactor", "grade": "general", "own_grade": null, "domain": "production",
+    "range": {"low": 0.0, "high": 3000.0}, "labels": {}, "protocol": "modbus",
+    "device": "88.100/plc-1", "source": null,
+    "last": {"time": "2026-11-23T08:00:00.5Z", "value": 2705.0, "quality": "good"}, "version": 3
+}))]
+pub(in crate::routes) struct TagView {
+    /// Its identifier.
+    #[schema(value_type = String)]
+    id: Identifier,
+    /// Its name.
+    name: String,
+    /// Its name in other languages.
+    names: Names,
+    /// What it measures, for people.
+    description: String,
+    /// The unit as a UCUM code or as the plant's own text in curly brackets.
+    #[schema(value_type = Option<String>)]
+    unit: Option<Unit>,
+    /// The unit as people write it.
+    unit_symbol: Option<String>,
+    /// What its values are.
+    data_type: DataType,
+    /// The asset it tells about.
+    #[schema(value_type = Option<String>)]
+    asset: Option<Identifier>,
+    /// The grade that holds for it.
+    grade: Grade,
+    /// Its own grade, if it has one.
+    own_grade: Option<Grade>,
+    /// The part of the enterprise its data belongs to.
+    domain: Option<DataDomain>,
+    /// The values that are expected.
+    range: Option<ValueRange>,
+    /// The names of an enumeration's states.
+    labels: BTreeMap<i64, String>,
+    /// The protocol it is read over; `http` where samples are sent.
+    protocol: String,
+    /// The device it is read from.
+    #[schema(value_type = Option<String>)]
+    device: Option<Identifier>,
+    /// Where in the device its samples come from.
+    source: Option<Source>,
+    /// The newest sample; null before the first and for callers who may not read samples.
+    last: Option<SampleView>,
+    /// The version, which is also the ETag.
+    version: u64,
+}
+
+/// One sample.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(example = json!({"time": "2026-11-23T08:00:00.5Z", "value": 2705.0, "quality": "good"}))]
+pub(crate) struct SampleView {
+    /// When the source observed it, in UTC with up to nine decimals.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) time: Timestamp,
+    /// The value; null where there is none. Integers beyond 2^53 are strings, as are `NaN`,
+    /// `Infinity` and `-Infinity`.
+    #[schema(value_type = Option<Json>)]
+    pub(crate) value: Option<Json>,
+    /// `good`, `uncertain` or `bad`, with an OPC UA status code where there is one:
+    /// `bad:0x80310000`.
+    #[schema(value_type = String)]
+    pub(crate) quality: Quality,
+}
+
+impl From<&Sample> for SampleView {
+    fn from(sample: &Sample) -> Self {
+        let value = sample.value.as_ref().map(Value::to_json);
+        Self { time: sample.time, value, quality: sample.quality }
+    }
+}
+
+/// A tag as the caller is shown it.
+pub(in crate::routes) fn shown(visit: &Visit, found: Versioned<Tag>) -> Result<TagView, Failure> {
+    let may_read = visit.allow(Action::SampleRead).is_ok();
+    let tag = found.record;
+    let asset = tag.asset.as_ref().map(Identifier::folded);
+    let grade = visit.directory(|view| view.grade(tag.grade, asset.as_deref()))?;
+    let last = may_read.then(|| visit.state().historian.last(visit.tenant(), tag.tag)).flatten();
+    let (protocol, device) = match &tag.source {
+        Some(source) => (source.protocol.clone(), Some(source.device.clone())),
+        None => (HTTP.to_owned(), None),
+    };
+    Ok(TagView {
+        id: tag.id,
+        name: tag.name,
+        names: tag.names,
+        description: tag.description,
+        unit_symbol: tag.unit.as_ref().map(|unit| unit.symbol().to_owned()),
+        unit: tag.unit,
+        data_type: tag.data_type,
+        asset: tag.asset,
+        grade,
+        own_grade: tag.grade,
+        domain: tag.domain,
+        range: tag.range,
+        labels: tag.labels,
+        protocol,
+        device,
+        source: tag.source,
+        last: last.as_ref().map(SampleView::from),
+        version: found.version,
+    })
+}

@@ -1,0 +1,197 @@
+//! Devices with their points, tests of them, and writes to them.
+
+use serde_json::{Value as Json, json};
+use weir_connect::{DeviceSpec, Point};
+use weir_model::TenantId;
+use weir_twin::Tags;
+
+use crate::bench::{Bench, PATIENCE};
+
+fn machine() -> Json {
+    json!({
+        "name": "Machine 1", "protocol": "fake", "settings": {"host": "here"}, "grade": "general",
+        "points": [
+            {"name": "Speed", "unit": "{rpm}", "data_type": "f64", "address": "speed",
+             "write": {"min": 0, "max": 100, "confirm": true}, "grade": "general",
+             "scaling": [{"effective": "2020-01-01T00:00:00Z", "factor": 0.5, "offset": 0.0}]},
+            {"name": "Torque", "data_type": "f64", "address": "torque"},
+            {"name": "Broken", "data_type": "f64", "address": "broken", "write": {}},
+        ],
+    })
+}
+
+/// Runs the device as the node's follower would.
+async fn start(bench: &Bench, device: &str) {
+    let key = device.to_lowercase();
+    let document = bench.store.get::<weir_connect::Devices>(TenantId(1), &key).unwrap().unwrap();
+    let tags = bench.store.by_index::<Tags>(TenantId(1), Tags::DEVICE, &key, None, 1000).unwrap();
+    let points = tags.items.into_iter().map(|found| {
+        let source = found.record.source.unwrap();
+        Point {
+            tag: found.record.tag,
+            id: found.record.id,
+            name: found.record.name,
+            address: source.address,
+            data_type: found.record.data_type,
+            scaling: serde_json::from_value(Json::Array(source.scaling)).unwrap(),
+            write: source.write.map(|write| serde_json::from_value(write).unwrap()),
+            poll_ms: source.poll_ms,
+        }
+    });
+    let weir_connect::Device { id, name, protocol, settings, enabled, .. } = document.record;
+    let spec = DeviceSpec {
+        tenant: TenantId(1),
+        device: id,
+        name,
+        protocol,
+        settings,
+        points: points.collect(),
+        enabled,
+        revision: document.version,
+    };
+    bench.supervisor.apply(spec).await.unwrap();
+}
+
+async fn wait_for(bench: &Bench, uri: &str, done: impl Fn(&Json) -> bool) -> Json {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let found = bench.get(uri).bearer(&bench.admin).send().await.expect(200);
+        if done(&found) {
+            return found;
+        }
+        assert!(std::time::Instant::now() < deadline, "{found}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_device_is_made_with_its_points_in_one_change() {
+    let bench = Bench::new().await;
+    let before = *bench.store.head().borrow();
+    let made =
+        bench.post("/api/v1/devices", machine()).bearer(&bench.admin).send().await.expect(201);
+    assert_eq!(*bench.store.head().borrow(), before + 1);
+    assert_eq!(made["id"], "88.100/machine-1");
+    let points = made["points"].as_array().unwrap();
+    assert_eq!(points.len(), 3);
+    let speed = points.iter().find(|point| point["name"] == "Speed").unwrap();
+    assert_eq!(
+        (&speed["protocol"], &speed["device"]),
+        (&json!("fake"), &json!("88.100/machine-1"))
+    );
+    let list = bench.get("/api/v1/tags?protocol=fake&device=88.100/machine-1").bearer(&bench.admin);
+    assert_eq!(list.send().await.expect(200)["items"].as_array().unwrap().len(), 3);
+    let list = bench.get("/api/v1/devices?q=machine").bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(list["items"][0]["id"], "88.100/machine-1");
+    let record = bench.get("/api/v1/identifiers/88.100%2Fmachine-1").bearer(&bench.admin);
+    assert_eq!(record.send().await.expect(200)["kind"], "device");
+
+    for (at, value, field) in [
+        ("/protocol", json!("smoke"), "/protocol"),
+        ("/points/1/address", json!(7), "/points/1/address"),
+        ("/points/1/asset", json!("88.100/none"), "/points/1/asset"),
+        ("/points/1/name", json!(""), "/points/1/name"),
+        ("/points/1/id", json!("99/x"), "/points/1/id"),
+        ("/name", json!(""), "/name"),
+    ] {
+        let mut wrong = machine();
+        match wrong.pointer_mut(at) {
+            Some(place) => *place = value,
+            None => wrong["points"][1][at.rsplit('/').next().unwrap()] = value,
+        }
+        let answer = bench.post("/api/v1/devices", wrong).bearer(&bench.admin).send().await;
+        assert_eq!(answer.problem("invalid-value"), field);
+    }
+    assert_eq!(*bench.store.head().borrow(), before + 1, "nothing was half made");
+}
+
+#[tokio::test]
+async fn a_device_is_tested_without_being_stored() {
+    let bench = Bench::new().await;
+    bench.registers.lock().unwrap().insert("speed".into(), 50.0);
+    let before = *bench.store.head().borrow();
+    let test = bench.post("/api/v1/devices/test", machine()).bearer(&bench.admin).send().await;
+    let test = test.expect(200);
+    assert_eq!(test["values"][0]["value"], 25.0, "{test}");
+    assert_eq!(test["values"][0]["name"], "Speed");
+    let mut nowhere = machine();
+    nowhere["settings"]["host"] = json!("nowhere");
+    let failed = bench.post("/api/v1/devices/test", nowhere).bearer(&bench.admin).send().await;
+    failed.problem("device-failed");
+    assert!(failed.json()["detail"].as_str().unwrap().contains("nowhere"));
+    assert_eq!(*bench.store.head().borrow(), before);
+    let protocols = bench.get("/api/v1/protocols").bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(protocols[0]["protocol"], "fake");
+}
+
+#[tokio::test]
+async fn a_device_runs_and_is_written_within_its_limits() {
+    let bench = Bench::new().await;
+    bench.registers.lock().unwrap().insert("speed".into(), 50.0);
+    bench.post("/api/v1/devices", machine()).bearer(&bench.admin).send().await.expect(201);
+    start(&bench, "88.100/machine-1").await;
+    let uri = "/api/v1/devices/88.100%2Fmachine-1";
+    let device = wait_for(&bench, uri, |device| device["status"]["state"] == "online").await;
+    assert_eq!(device["status"]["points"], 3);
+    let tag = "/api/v1/tags/88.100%2Fspeed";
+    wait_for(&bench, tag, |tag| tag["last"]["value"] == 25.0).await;
+
+    let write = async |tag: &str, body: Json| {
+        bench.post(&format!("{tag}/write"), body).bearer(&bench.admin).send().await
+    };
+    write(tag, json!({"value": 40})).await.problem("precondition-required");
+    write(tag, json!({"value": 101, "confirm": true})).await.problem("invalid-value");
+    let wrong = write(tag, json!({"value": "fast", "confirm": true})).await;
+    assert_eq!(wrong.problem("invalid-value"), "/value");
+    write("/api/v1/tags/88.100%2Ftorque", json!({"value": 1})).await.problem("invalid-value");
+    let written = write(tag, json!({"value": 40, "confirm": true})).await.expect(200);
+    assert_eq!(
+        (&written["before"], &written["requested"], &written["after"]),
+        (&json!(25.0), &json!(40.0), &json!(40.0))
+    );
+    assert_eq!(bench.registers.lock().unwrap()["speed"], 80.0);
+    write("/api/v1/tags/88.100%2Fbroken", json!({"value": 1})).await.problem("device-failed");
+
+    let page = bench.store.list::<weir_api::Commands>(TenantId(1), "", None, 100).unwrap();
+    let commands: Vec<_> = page.items.into_iter().map(|found| found.record).collect();
+    let done = commands.iter().find(|c| c.outcome.as_ref().is_some_and(|o| o.verified)).unwrap();
+    let outcome = done.outcome.as_ref().unwrap();
+    assert_eq!((&done.requested, outcome.before.as_ref()), (&json!(40.0), Some(&json!(25.0))));
+    let failed = commands.iter().find(|c| c.tag.suffix() == "broken").unwrap();
+    assert!(failed.outcome.as_ref().unwrap().error.as_ref().unwrap().contains("it said no"));
+    assert!(commands.iter().all(|command| command.outcome.is_some()));
+    let restart = bench.post(&format!("{uri}/restart"), json!(null)).bearer(&bench.admin);
+    restart.send().await.expect(202);
+}
+
+#[tokio::test]
+async fn points_are_changed_added_and_let_go() {
+    let bench = Bench::new().await;
+    let made =
+        bench.post("/api/v1/devices", machine()).bearer(&bench.admin).send().await.expect(201);
+    let uri = "/api/v1/devices/88.100%2Fmachine-1";
+    let renamed =
+        bench.patch(uri, json!({"name": "Machine one", "settings": {"host": null, "port": 1}}));
+    let renamed = renamed.bearer(&bench.admin).send().await.expect(200);
+    assert_eq!((&renamed["id"], &renamed["settings"]), (&made["id"], &json!({"port": 1})));
+    assert_eq!(renamed["points"].as_array().unwrap().len(), 3);
+    let points = json!({"points": [
+        {"id": "88.100/speed", "name": "Speed", "data_type": "f64", "address": "speed2", "grade": "general"},
+        {"name": "Heat", "data_type": "f64", "address": "heat"},
+    ]});
+    let changed = bench.patch(uri, points).bearer(&bench.admin).send().await.expect(200);
+    let names: Vec<_> = changed["points"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
+    assert_eq!(names, ["Heat", "Speed"]);
+    let torque = bench.get("/api/v1/tags/88.100%2Ftorque").bearer(&bench.admin).send().await;
+    assert_eq!(torque.expect(200)["source"], Json::Null);
+    let protocol =
+        bench.patch(uri, json!({"protocol": "modbus"})).bearer(&bench.admin).send().await;
+    assert_eq!(protocol.problem("invalid-value"), "/protocol");
+    let stale = bench.patch(uri, json!({})).bearer(&bench.admin).header("if-match", "\"1\"");
+    stale.send().await.problem("version-conflict");
+    bench.delete(uri).bearer(&bench.admin).send().await.expect(204);
+    bench.get(uri).bearer(&bench.admin).send().await.problem("not-found");
+    let speed =
+        bench.get("/api/v1/tags/88.100%2Fspeed").bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(speed["protocol"], "http", "the tag stays with its history");
+}

@@ -1,0 +1,13 @@
+//! The HTTP surface on real rooms: store, historian, access, audit and supervisor in a folder of
+//! their own. Nothing of ours is replaced; the one stand-in is the machine behind a device.
+
+mod access;
+mod bench;
+mod console;
+mod devices;
+mod documents;
+mod edge;
+mod fake;
+mod ingest;
+mod live;
+mod walk;

@@ -1,0 +1,436 @@
+//! Settings: one TOML file, environment variables over it, command-line flags over those.
+//!
+//! Every setting has a default, so an empty file is a complete one. A key that does not exist is
+//! refused and the nearest known one is named. [`Loaded::rows`] tells where each value came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+use weir_model::{Grade, Prefix};
+
+/// Largest settings file.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// All settings. The field names are the keys of the file: `[listen] address = "…"`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where data lives.
+    pub data: Data,
+    /// Where the console and the API listen.
+    pub listen: Listen,
+    /// The organisation that an empty data folder starts with.
+    pub organisation: Organisation,
+    /// Telemetry.
+    pub historian: Historian,
+    /// Connections to devices.
+    pub connect: Connect,
+    /// Sign-in.
+    pub access: Access,
+    /// Log lines.
+    pub log: Log,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// The data folder; made when it is missing.
+    pub dir: PathBuf,
+}
+
+/// `[listen]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// Address and port; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// `auto`: TLS beyond loopback. `on`: always. `off`: never, for use behind a proxy.
+    pub tls: TlsMode,
+    /// The certificate chain (PEM); empty: one is generated in the data folder.
+    pub certificate: PathBuf,
+    /// The certificate's private key (PEM).
+    pub key: PathBuf,
+    /// Most connections at the same time.
+    pub connections_max: usize,
+}
+
+/// When connections are encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// Beyond loopback only.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// `[organisation]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Organisation {
+    /// The identifier prefix, such as `88.100.7`.
+    pub prefix: Prefix,
+    /// Its name.
+    pub name: String,
+    /// The grade of data that neither tag nor asset grades.
+    pub grade: Grade,
+}
+
+/// `[historian]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Historian {
+    /// How far in the future a sample's time may lie, in seconds.
+    pub future_s: u32,
+    /// Samples in memory before they are written as columns, in mebibytes.
+    pub memory_mib: u32,
+}
+
+/// `[connect]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connect {
+    /// Largest store-and-forward spool on disk, in mebibytes.
+    pub spool_mib: u32,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// A session ends after this many minutes without a request.
+    pub session_idle_min: u32,
+    /// A session ends after this many hours in any case.
+    pub session_hours: u32,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,weir_modbus=debug`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "literals that the tests parse")]
+        Self {
+            data: Data { dir: PathBuf::from("weir-data") },
+            listen: Listen {
+                address: SocketAddr::from(([127, 0, 0, 1], 7300)),
+                tls: TlsMode::Auto,
+                certificate: PathBuf::new(),
+                key: PathBuf::new(),
+                connections_max: 1024,
+            },
+            organisation: Organisation {
+                prefix: "local".parse().expect("a prefix"),
+                name: "Local".to_owned(),
+                grade: Grade::Core,
+            },
+            historian: Historian { future_s: 300, memory_mib: 32 },
+            connect: Connect { spool_mib: 1024 },
+            access: Access { session_idle_min: 60, session_hours: 12 },
+            log: Log { level: "info".to_owned(), format: LogFormat::Text },
+        }
+    }
+}
+
+/// Where a setting's value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Built in.
+    Default,
+    /// The settings file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// A command-line flag.
+    Flag(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("could not read the settings file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is too large to be a settings file.
+    #[error("the settings file {} is larger than {FILE_BYTES_MAX} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not TOML.
+    #[error("the settings file {} is not TOML: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+    /// No such setting.
+    #[error("{origin} names the setting {key:?}, which does not exist; did you mean {nearest:?}?")]
+    UnknownKey {
+        /// Where it was found.
+        origin: Source,
+        /// What was written.
+        key: String,
+        /// The nearest known setting.
+        nearest: String,
+    },
+    /// The value does not fit.
+    #[error("the setting {key} (from {origin}) cannot be {value}: {reason}")]
+    BadValue {
+        /// The setting.
+        key: String,
+        /// Where its value came from.
+        origin: Source,
+        /// The value.
+        value: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Settings with the source of each.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    rows: BTreeMap<String, (Value, Source)>,
+}
+
+/// One setting, as `weir config show` prints it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// `section.key`.
+    pub key: String,
+    /// Its value as TOML writes it.
+    pub value: String,
+    /// Where it came from.
+    pub source: String,
+}
+
+impl Loaded {
+    /// Every setting in the order of its key.
+    pub fn rows(&self) -> Vec<Row> {
+        self.rows
+            .iter()
+            .map(|(key, (value, source))| Row {
+                key: key.clone(),
+                value: value.to_string(),
+                source: source.to_string(),
+            })
+            .collect()
+    }
+}
+
+/// The environment variable of a setting: `listen.address` is `WEIR_LISTEN_ADDRESS`.
+pub fn variable(key: &str) -> String {
+    format!("WEIR_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// Loads the settings: defaults, then the file, then the environment, then flags.
+///
+/// `flags` are (flag, key, value) as the command line gave them.
+///
+/// # Errors
+/// [`ConfigError`]; the first problem found.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[(&str, &str, String)],
+) -> Result<Loaded, ConfigError> {
+    let mut rows = defaults();
+    if let Some(path) = file {
+        for (key, value) in flatten(&read(path)?) {
+            set(&mut rows, &key, value, Source::File(path.to_owned()))?;
+        }
+    }
+    let known: Vec<(String, String)> = rows.keys().map(|k| (variable(k), k.clone())).collect();
+    let sections: Vec<String> =
+        rows.keys().filter_map(|k| Some(k.split_once('.')?.0.to_owned())).collect();
+    for (name, text) in environment {
+        if let Some((_, key)) = known.iter().find(|(variable, _)| *variable == name) {
+            let source = Source::Environment(name);
+            let value = typed(&rows[key].0, key, &text, &source)?;
+            set(&mut rows, key, value, source)?;
+        } else if let Some(key) = setting_like(&name, &sections) {
+            let nearest = nearest(&rows, &key);
+            let origin = Source::Environment(name);
+            return Err(ConfigError::UnknownKey { origin, key, nearest });
+        }
+    }
+    for (flag, key, text) in flags {
+        let source = Source::Flag((*flag).to_owned());
+        let value = typed(&rows[*key].0, key, text, &source)?;
+        set(&mut rows, key, value, source)?;
+    }
+    let config = build(&rows)?;
+    Ok(Loaded { config, rows })
+}
+
+/// `WEIR_LISTEN_ADRESS` looks like a setting, since its section exists; `WEIR_URL` does not.
+fn setting_like(name: &str, sections: &[String]) -> Option<String> {
+    let rest = name.strip_prefix("WEIR_")?.to_lowercase();
+    let (section, key) = rest.split_once('_')?;
+    sections.iter().any(|s| s == section).then(|| format!("{section}.{key}"))
+}
+
+fn defaults() -> BTreeMap<String, (Value, Source)> {
+    #[expect(clippy::expect_used, reason = "plain structs of texts and numbers; a test loads them")]
+    let table = Table::try_from(Config::default()).expect("the defaults are TOML");
+    flatten(&table).into_iter().map(|(key, value)| (key, (value, Source::Default))).collect()
+}
+
+fn read(path: &Path) -> Result<Table, ConfigError> {
+    let fail = |source| ConfigError::Read { path: path.to_owned(), source };
+    if std::fs::metadata(path).map_err(fail)?.len() > FILE_BYTES_MAX {
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
+    }
+    let text = std::fs::read_to_string(path).map_err(fail)?;
+    text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
+        path: path.to_owned(),
+        reason: error.to_string().trim_end().to_owned(),
+    })
+}
+
+fn flatten(table: &Table) -> Vec<(String, Value)> {
+    let mut rows = Vec::new();
+    for (section, value) in table {
+        match value {
+            Value::Table(inner) => {
+                rows.extend(inner.iter().map(|(k, v)| (format!("{section}.{k}"), v.clone())));
+            }
+            other => rows.push((section.clone(), other.clone())),
+        }
+    }
+    rows
+}
+
+fn set(
+    rows: &mut BTreeMap<String, (Value, Source)>,
+    key: &str,
+    value: Value,
+    source: Source,
+) -> Result<(), ConfigError> {
+    let Some(row) = rows.get_mut(key) else {
+        let nearest = nearest(rows, key);
+        return Err(ConfigError::UnknownKey { origin: source, key: key.to_owned(), nearest });
+    };
+    *row = (value, source);
+    Ok(())
+}
+
+fn nearest(rows: &BTreeMap<String, (Value, Source)>, key: &str) -> String {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    rows.keys()
+        .max_by(|a, b| {
+            let score = |k: &str| {
+                let whole = strsim::jaro_winkler(k, key);
+                let tail = strsim::jaro_winkler(k.rsplit('.').next().unwrap_or(k), last);
+                whole + tail
+            };
+            score(a).total_cmp(&score(b))
+        })
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// Reads a text as the TOML type that the setting has.
+fn typed(like: &Value, key: &str, text: &str, source: &Source) -> Result<Value, ConfigError> {
+    let parsed = match like {
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        Value::Float(_) => text.parse().ok().map(Value::Float),
+        _ => Some(Value::String(text.to_owned())),
+    };
+    parsed.ok_or_else(|| ConfigError::BadValue {
+        key: key.to_owned(),
+        origin: source.clone(),
+        value: format!("{text:?}"),
+        reason: format!("it is of type {}", like.type_str()),
+    })
+}
+
+/// Puts the rows together; a value that does not fit is found by trying each one alone.
+fn build(rows: &BTreeMap<String, (Value, Source)>) -> Result<Config, ConfigError> {
+    let assemble = |rows: &mut dyn Iterator<Item = (&String, &Value)>| {
+        let mut table = Table::new();
+        for (key, value) in rows {
+            if let Some((section, name)) = key.split_once('.') {
+                let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                if let Value::Table(section) = section {
+                    section.insert(name.to_owned(), value.clone());
+                }
+            }
+        }
+        table.try_into::<Config>()
+    };
+    let whole_error = match assemble(&mut rows.iter().map(|(k, (v, _))| (k, v))) {
+        Ok(config) => return Ok(config),
+        Err(error) => error,
+    };
+    let defaults = defaults();
+    for (key, (value, source)) in rows {
+        let alone = assemble(&mut defaults.iter().map(
+            |(k, (v, _))| {
+                if k == key { (k, value) } else { (k, v) }
+            },
+        ));
+        if let Err(error) = alone {
+            return Err(ConfigError::BadValue {
+                key: key.clone(),
+                origin: source.clone(),
+                value: value.to_string(),
+                reason: error.message().to_owned(),
+            });
+        }
+    }
+    Err(ConfigError::BadValue {
+        key: "settings".to_owned(),
+        origin: Source::Default,
+        value: "combined".to_owned(),
+        reason: whole_error.message().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

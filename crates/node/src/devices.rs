@@ -1,0 +1,195 @@
+//! From documents to running devices.
+//!
+//! A device is a document of `weir-connect`, its points are tags of `weir-twin`. This is the seam:
+//! it composes both into what the supervisor runs, at start and whenever one of them changes.
+
+use std::collections::BTreeSet;
+
+use tokio_util::sync::CancellationToken;
+use weir_connect::{ConnectError, DeviceSpec, Devices, Point, Scaling, Supervisor};
+use weir_model::TenantId;
+use weir_store::{Change, Collection, FeedError, Snapshot, Store, StoreError};
+use weir_twin::{Organisations, Source, Tag, Tags};
+
+/// Records that are read at one time.
+const PAGE: usize = 500;
+
+/// A device by tenant and folded identifier.
+type Key = (TenantId, String);
+
+/// Applies every device, then whatever changes, until `stop`. `from` is the position of the feed
+/// at which the devices were read first.
+pub(crate) async fn follow(
+    store: Store,
+    supervisor: Supervisor,
+    mut from: u64,
+    stop: CancellationToken,
+) {
+    let mut head = store.head();
+    loop {
+        let changed = match store.feed(from, PAGE) {
+            Ok(entries) if entries.is_empty() => {
+                let ended = tokio::select! {
+                    changed = head.changed() => changed.is_err(),
+                    () = stop.cancelled() => true,
+                };
+                if ended {
+                    return;
+                }
+                continue;
+            }
+            Ok(entries) => {
+                from = entries.last().map_or(from, |entry| entry.position);
+                affected(&store, entries.iter().flat_map(|entry| &entry.changes))
+            }
+            Err(FeedError::TooOld { .. }) => {
+                from = *head.borrow();
+                all(&store)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the change feed cannot be read; devices keep their settings");
+                return;
+            }
+        };
+        match changed {
+            Ok(keys) => apply(&store, &supervisor, keys).await,
+            Err(error) => tracing::error!(%error, "the documents of devices cannot be read"),
+        }
+    }
+}
+
+/// Starts every device that there is.
+pub(crate) async fn start(store: &Store, supervisor: &Supervisor) -> Result<(), StoreError> {
+    let keys = all(store)?;
+    apply(store, supervisor, keys).await;
+    Ok(())
+}
+
+async fn apply(store: &Store, supervisor: &Supervisor, keys: BTreeSet<Key>) {
+    for (tenant, key) in keys {
+        match compose(store, tenant, &key) {
+            Ok(Some(spec)) => match supervisor.apply(spec).await {
+                Ok(_) | Err(ConnectError::Stopped) => {}
+                Err(error) => tracing::error!(%error, device = key, "the device cannot be run"),
+            },
+            Ok(None) => {
+                if let Ok(device) = key.parse() {
+                    supervisor.remove(tenant, &device).await;
+                }
+            }
+            Err(error) => tracing::error!(%error, device = key, "the device cannot be read"),
+        }
+    }
+}
+
+fn all(store: &Store) -> Result<BTreeSet<Key>, StoreError> {
+    store.read(|snap| {
+        let mut keys = BTreeSet::new();
+        for tenant in tenants(snap)? {
+            let mut after: Option<String> = None;
+            loop {
+                let page = snap.list::<Devices>(tenant, "", after.as_deref(), PAGE)?;
+                keys.extend(page.items.into_iter().map(|found| (tenant, found.key)));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(keys)
+    })
+}
+
+fn tenants(snap: &Snapshot) -> Result<Vec<TenantId>, StoreError> {
+    let mut found = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = snap.list::<Organisations>(TenantId::NODE, "", after.as_deref(), PAGE)?;
+        found.extend(page.items.into_iter().map(|organisation| organisation.record.tenant));
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The devices whose own document or one of whose tags changed.
+fn affected<'a>(
+    store: &Store,
+    changes: impl Iterator<Item = &'a Change>,
+) -> Result<BTreeSet<Key>, StoreError> {
+    let mut keys = BTreeSet::new();
+    store.read(|snap| {
+        for change in changes {
+            if change.collection == Devices::NAME {
+                keys.insert((change.tenant, change.key.clone()));
+            } else if change.collection == Tags::NAME {
+                // A tag may have been moved from another device, or deleted.
+                for version in [change.version, change.version.saturating_sub(1)] {
+                    let tag = snap.version::<Tags>(change.tenant, &change.key, version)?;
+                    if let Some(source) = tag.and_then(|found| found.record.source) {
+                        keys.insert((change.tenant, source.device.folded()));
+                    }
+                }
+            }
+        }
+        Ok(keys)
+    })
+}
+
+fn compose(store: &Store, tenant: TenantId, key: &str) -> Result<Option<DeviceSpec>, StoreError> {
+    store.read(|snap| {
+        let Some(found) = snap.get::<Devices>(tenant, key)? else { return Ok(None) };
+        let device = found.record;
+        let mut points = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = snap.by_index::<Tags>(tenant, Tags::DEVICE, key, after.as_deref(), PAGE)?;
+            points.extend(page.items.into_iter().filter_map(|found| point(found.record)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(Some(DeviceSpec {
+            tenant,
+            device: device.id,
+            name: device.name,
+            protocol: device.protocol,
+            settings: device.settings,
+            points,
+            enabled: device.enabled,
+            revision: found.version,
+        }))
+    })
+}
+
+/// A tag's source as a point. What the driver's words are was checked when they were written; a
+/// scaling that cannot be read any more must not fail the device's other points.
+fn point(tag: Tag) -> Option<Point> {
+    let Source { address, poll_ms, scaling, write, .. } = tag.source?;
+    let read = |json: serde_json::Value| serde_json::from_value::<Scaling>(json);
+    let scaling = match scaling.into_iter().map(read).collect::<Result<_, _>>() {
+        Ok(scaling) => scaling,
+        Err(error) => {
+            tracing::error!(tag = %tag.id, %error, "the scaling cannot be read; the tag is left out");
+            return None;
+        }
+    };
+    let write = write.and_then(|json| {
+        let limits = serde_json::from_value(json);
+        limits.inspect_err(|error| {
+            tracing::error!(tag = %tag.id, %error, "the write limits cannot be read; it is not writable");
+        }).ok()
+    });
+    Some(Point {
+        tag: tag.tag,
+        id: tag.id,
+        name: tag.name,
+        address,
+        data_type: tag.data_type,
+        scaling,
+        write,
+        poll_ms,
+    })
+}

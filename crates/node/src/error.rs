@@ -1,0 +1,56 @@
+//! Why a node cannot start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::config::ConfigError;
+use crate::tls::TlsError;
+
+/// Why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder.
+    #[error("could not use the data folder {}", path.display())]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The documents.
+    #[error("could not open the documents")]
+    Store(#[from] weir_store::StoreError),
+    /// The samples.
+    #[error("could not open the historian")]
+    Historian(#[from] weir_historian::HistorianError),
+    /// The audit log.
+    #[error("could not open the audit log")]
+    Audit(#[from] weir_audit::AuditError),
+    /// Users and policies.
+    #[error("could not open users and policies")]
+    Access(#[from] weir_access::AccessError),
+    /// The devices.
+    #[error("could not start the supervision of devices")]
+    Connect(#[from] weir_connect::ConnectError),
+    /// The first organisation and its administrator.
+    #[error("could not create the first organisation: {0}")]
+    First(String),
+    /// Encryption.
+    #[error("could not set up TLS")]
+    Tls(#[from] TlsError),
+    /// The port.
+    #[error("could not listen on {address}; is another program using it?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A part of the start was cancelled.
+    #[error("the start was interrupted")]
+    Interrupted,
+}

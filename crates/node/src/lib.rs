@@ -1,0 +1,33 @@
+//! A node: every room of Weir opened, connected, served and closed again.
+//!
+//! This is the one place that knows all rooms. It holds settings ([`config`]), the listener with
+//! its encryption, and three followers that carry what one room tells to another:
+//!
+//! - the store's change feed to the audit log,
+//! - the store's change feed to the supervisor of devices (a document changed, so a device does),
+//! - the supervisor's samples to the historian.
+//!
+//! What it is not: it decides nothing. A rule that is found here is in the wrong room.
+
+pub mod config;
+mod control;
+mod devices;
+mod error;
+mod first;
+mod follow;
+mod listener;
+mod node;
+pub mod private_file;
+mod samples;
+mod tls;
+
+pub use control::{audit_dir, control_path};
+pub use error::NodeError;
+pub use first::FirstAdministrator;
+pub use node::Node;
+pub use tls::TlsError;
+
+/// The OpenAPI document of the HTTP interface, as JSON.
+pub fn openapi() -> String {
+    weir_api::openapi_json()
+}

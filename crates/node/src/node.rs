@@ -1,0 +1,187 @@
+//! Start and stop: the rooms opened in order, and closed in the other.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use weir_access::Access;
+use weir_api::{ApiState, NodeInfo, Parts};
+use weir_audit::Audit;
+use weir_connect::{Driver, Supervisor};
+use weir_historian::Historian;
+use weir_model::TenantId;
+use weir_store::{Schema, Store};
+
+use crate::config::Config;
+use crate::control::{Control, ControlFile, audit_dir};
+use crate::error::NodeError;
+use crate::first::{self, FirstAdministrator};
+use crate::samples::ToHistorian;
+use crate::{devices, follow, listener, tls};
+
+/// The organisation that an empty data folder starts with.
+const FIRST_TENANT: TenantId = TenantId(1);
+
+/// A running node. Ended with [`Node::stop`]; dropping it leaves everything to the operating system,
+/// as a pulled plug would, and loses nothing that was acknowledged.
+pub struct Node {
+    url: String,
+    certificate: Option<PathBuf>,
+    first: Option<FirstAdministrator>,
+    rooms: Rooms,
+    stop: CancellationToken,
+    listener: JoinHandle<()>,
+    followers: Vec<JoinHandle<()>>,
+    _control: ControlFile,
+}
+
+struct Rooms {
+    store: Store,
+    historian: Historian,
+    audit: Audit,
+    access: Access,
+    supervisor: Supervisor,
+}
+
+/// The protocols that this node speaks. A new driver is one line here.
+fn drivers() -> Vec<Arc<dyn Driver>> {
+    vec![Arc::new(weir_modbus::ModbusDriver::new())]
+}
+
+impl Node {
+    /// Opens the data folder, starts the devices and listens.
+    ///
+    /// # Errors
+    /// [`NodeError`]; nothing runs then.
+    pub async fn start(config: Config) -> Result<Self, NodeError> {
+        let address = config.listen.address;
+        // Listening comes first, so that a port in use is found before anything is written.
+        let socket = TcpListener::bind(address)
+            .await
+            .map_err(|source| NodeError::Listen { address, source })?;
+        let local = socket.local_addr().map_err(|source| NodeError::Listen { address, source })?;
+        let opened = config.clone();
+        let (store, historian, audit, tls) = tokio::task::spawn_blocking(move || open(&opened))
+            .await
+            .map_err(|_| NodeError::Interrupted)??;
+        let access = Access::open(store.clone(), access_options(&config))?;
+        let first = first::create(&store, &access, &config.organisation, FIRST_TENANT).await?;
+        let sink = Arc::new(ToHistorian(historian.clone()));
+        let mut options = weir_connect::Options::new(config.data.dir.join("spool"));
+        options.spool_bytes_max = u64::from(config.connect.spool_mib) << 20;
+        let supervisor = Supervisor::new(drivers(), sink, options)?;
+        let from = *store.head().borrow();
+        devices::start(&store, &supervisor).await?;
+
+        let stop = CancellationToken::new();
+        let state = ApiState::new(Parts {
+            store: store.clone(),
+            historian: historian.clone(),
+            supervisor: Arc::new(supervisor.clone()),
+            access: access.clone(),
+            audit: audit.clone(),
+            clock: weir_api::system_clock(),
+            info: NodeInfo { version: env!("CARGO_PKG_VERSION").to_owned(), tls: tls.is_some() },
+            limits: weir_api::Limits::default(),
+            shutdown: stop.clone(),
+            backups: config.data.dir.join("backups"),
+        })?;
+        let url = url(local, tls.is_some());
+        let (acceptor, certificate) = tls.map(|tls| (tls.acceptor, tls.certificate)).unzip();
+        let token = access.control_token(FIRST_TENANT)?;
+        let control = Control { url: &url, token: &token, certificate: certificate.as_deref() };
+        let control = ControlFile::write(&config.data.dir, &control)
+            .map_err(|source| NodeError::Data { path: config.data.dir.clone(), source })?;
+        let followers = vec![
+            tokio::spawn(follow::changes_to_audit(store.clone(), audit.clone(), stop.clone())),
+            tokio::spawn(devices::follow(store.clone(), supervisor.clone(), from, stop.clone())),
+        ];
+        let router = weir_api::router(state);
+        let connections = config.listen.connections_max;
+        let listener = listener::serve(socket, acceptor, router, connections, stop.clone());
+        tracing::info!(%url, data = %config.data.dir.display(), "ready");
+        Ok(Self {
+            url,
+            certificate,
+            first,
+            rooms: Rooms { store, historian, audit, access, supervisor },
+            stop,
+            listener: tokio::spawn(listener),
+            followers,
+            _control: control,
+        })
+    }
+
+    /// The address for browsers and programs.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The certificate that clients may pin, where the listener encrypts.
+    pub fn certificate(&self) -> Option<&Path> {
+        self.certificate.as_deref()
+    }
+
+    /// The administrator that was created by this start, if the data folder was empty.
+    pub fn first_administrator(&self) -> Option<&FirstAdministrator> {
+        self.first.as_ref()
+    }
+
+    /// Ends streams, lets open requests end, brings what is in memory to disk.
+    pub async fn stop(self) {
+        tracing::info!("stopping");
+        self.stop.cancel();
+        let _ = self.listener.await;
+        let Rooms { store, historian, audit, access, supervisor } = self.rooms;
+        supervisor.shutdown().await;
+        for follower in self.followers {
+            let _ = follower.await;
+        }
+        if let Err(error) = historian.close().await {
+            tracing::warn!(%error, "samples stay in the log until the next start");
+        }
+        audit.close().await;
+        drop((access, store));
+        tracing::info!("stopped");
+    }
+}
+
+type Opened = (Store, Historian, Audit, Option<tls::Tls>);
+
+/// Everything that reads files before the node can run.
+fn open(config: &Config) -> Result<Opened, NodeError> {
+    let dir = &config.data.dir;
+    std::fs::create_dir_all(dir).map_err(|source| NodeError::Data { path: dir.clone(), source })?;
+    let schema = Access::schema(weir_api::schema(Schema::new().with::<weir_connect::Devices>()));
+    let store = Store::open(&dir.join("store"), schema, weir_store::Options::default())?;
+    let mut options = weir_historian::Options::default();
+    options.future_max = Duration::from_secs(config.historian.future_s.into());
+    options.memory_bytes_max = (config.historian.memory_mib as usize) << 20;
+    let historian = Historian::open(&dir.join("historian"), options)?;
+    let audit = Audit::open(&audit_dir(dir), weir_audit::Options::default())?;
+    let tls = tls::prepare(&config.listen, dir, SystemTime::now())?;
+    Ok((store, historian, audit, tls))
+}
+
+fn access_options(config: &Config) -> weir_access::Options {
+    weir_access::Options {
+        session_idle: Duration::from_secs(u64::from(config.access.session_idle_min) * 60),
+        session_life: Duration::from_secs(u64::from(config.access.session_hours) * 3600),
+        ..Default::default()
+    }
+}
+
+/// An address that a browser on this machine can open.
+fn url(local: SocketAddr, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    let port = local.port();
+    match local.ip() {
+        ip if ip.is_unspecified() => format!("{scheme}://localhost:{port}"),
+        std::net::IpAddr::V6(ip) => format!("{scheme}://[{ip}]:{port}"),
+        ip => format!("{scheme}://{ip}:{port}"),
+    }
+}

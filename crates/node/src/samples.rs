@@ -1,0 +1,22 @@
+//! From devices to the historian.
+
+use async_trait::async_trait;
+use weir_connect::{Refused, Sink};
+use weir_historian::{AppendError, Historian};
+use weir_model::Batch;
+
+/// Gives the batches of devices to the historian.
+pub(crate) struct ToHistorian(pub(crate) Historian);
+
+#[async_trait]
+impl Sink for ToHistorian {
+    async fn deliver(&self, batch: Batch) -> Result<(), Refused> {
+        match self.0.append(batch).await {
+            Ok(_) => Ok(()),
+            Err(error @ (AppendError::TimeInFuture { .. } | AppendError::TooLarge { .. })) => {
+                Err(Refused::Never(error.to_string()))
+            }
+            Err(error) => Err(Refused::Later(error.to_string())),
+        }
+    }
+}

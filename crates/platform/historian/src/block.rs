@@ -1,0 +1,136 @@
+//! Blocks: the sorted, immutable Parquet files of one tenant and day.
+//!
+//! A block is `blocks/tenant=T/day=YYYY-MM-DD/block-<number>.parquet`, standard Parquet that other
+//! programs read in place, sorted by (tag, time), with the columns of [`schema`]. Its footer holds
+//! the checksum of every [`checksum::CHUNK_BYTES`] before it under the key
+//! [`checksum::METADATA_KEY`]; the manifest holds the checksum of the footer.
+
+pub(crate) mod checksum;
+pub(crate) mod read;
+pub(crate) mod schema;
+pub(crate) mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+use weir_model::{TenantId, Timestamp};
+
+use crate::disk::Disk;
+
+/// What the manifest says of a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BlockEntry {
+    /// Its number, never used for another.
+    pub(crate) id: u64,
+    /// Whose samples it holds.
+    pub(crate) tenant: TenantId,
+    /// Of which day, in days since the epoch.
+    pub(crate) day: i32,
+    /// How many.
+    pub(crate) rows: u64,
+    /// Bytes of the file.
+    pub(crate) bytes: u64,
+    /// Where the part begins that `tail_crc32c` is of: page indexes and footer.
+    pub(crate) tail_offset: u64,
+    /// CRC32C from `tail_offset` to the end of the file.
+    pub(crate) tail_crc32c: u32,
+    /// Lowest tag.
+    pub(crate) tag_min: u32,
+    /// Highest tag.
+    pub(crate) tag_max: u32,
+    /// Earliest time in nanoseconds.
+    pub(crate) time_min: i64,
+    /// Latest time in nanoseconds.
+    pub(crate) time_max: i64,
+    /// Highest position.
+    pub(crate) position_max: u64,
+}
+
+/// A block of the current or an earlier version of the history. One that was merged into another
+/// is removed when its last reader lets go of it.
+pub(crate) struct Block {
+    entry: BlockEntry,
+    path: PathBuf,
+    disk: Arc<dyn Disk>,
+    obsolete: AtomicBool,
+    damaged: AtomicBool,
+}
+
+impl Block {
+    /// A block that lies in the historian's folder.
+    pub(crate) fn new(dir: &Path, disk: &Arc<dyn Disk>, entry: BlockEntry) -> Arc<Self> {
+        Arc::new(Self {
+            path: path(dir, &entry),
+            entry,
+            disk: Arc::clone(disk),
+            obsolete: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
+        })
+    }
+
+    /// What the manifest says of it.
+    pub(crate) fn entry(&self) -> &BlockEntry {
+        &self.entry
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Notes that no version from now on has the block.
+    pub(crate) fn retire(&self) {
+        self.obsolete.store(true, Ordering::Release);
+    }
+
+    /// Notes that a read found the file damaged, and whether it is the first to find so.
+    pub(crate) fn mark_damaged(&self) -> bool {
+        !self.damaged.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether a read found the file damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Whether the block may hold rows of the tag with `from <= time < to`.
+    pub(crate) fn overlaps(&self, tag: u32, from: i64, to: i64) -> bool {
+        (self.entry.tag_min..=self.entry.tag_max).contains(&tag)
+            && self.entry.time_max >= from
+            && self.entry.time_min < to
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if *self.obsolete.get_mut()
+            && let Err(error) = self.disk.remove(&self.path)
+        {
+            let file = self.path.display();
+            tracing::warn!(%file, %error, "a merged block could not be removed; it is at the next start");
+        }
+    }
+}
+
+impl std::fmt::Debug for Block {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.entry.fmt(f)
+    }
+}
+
+/// The folder of all blocks in the historian's folder.
+pub(crate) fn folder(dir: &Path) -> PathBuf {
+    dir.join("blocks")
+}
+
+/// Where a block lies.
+pub(crate) fn path(dir: &Path, entry: &BlockEntry) -> PathBuf {
+    let day = Timestamp::start_of_day(entry.day).to_string();
+    let date = day.split('T').next().unwrap_or_default();
+    folder(dir)
+        .join(format!("tenant={}", entry.tenant))
+        .join(format!("day={date}"))
+        .join(format!("block-{:012}.parquet", entry.id))
+}

@@ -1,0 +1,347 @@
+//! Reading a block: the pages that may hold what is asked for, verified, row by row.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Float64Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, RecordBatch};
+use bytes::{Buf, Bytes};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::reader::{ChunkReader, Length};
+use weir_model::Value;
+
+use super::Block;
+use super::checksum::{METADATA_KEY, Verified, VerifiedFile, parse_list};
+use super::schema::{column, kind, schema};
+use crate::HistorianError;
+use crate::row::Row;
+
+/// Blocks whose footers stay in memory: the days of a chart and some more.
+const OPEN_BLOCKS_MAX: usize = 32;
+
+/// Rows decoded at a time.
+const BATCH_ROWS: usize = 4096;
+
+/// Bytes of a footer that are accepted: far more than one of 16 million rows has.
+const TAIL_BYTES_MAX: u64 = 256 << 20;
+
+/// A block's file with its footer.
+pub(crate) struct OpenBlock {
+    id: u64,
+    verified: Arc<Verified>,
+    metadata: ArrowReaderMetadata,
+}
+
+/// The blocks opened last.
+#[derive(Default)]
+pub(crate) struct OpenBlocks {
+    recent: Mutex<VecDeque<Arc<OpenBlock>>>,
+}
+
+impl OpenBlocks {
+    /// Opens a block, or gives it as it was opened before.
+    ///
+    /// # Errors
+    /// [`HistorianError::Corrupt`], [`HistorianError::Io`].
+    pub(crate) fn open(&self, block: &Block) -> Result<Arc<OpenBlock>, HistorianError> {
+        let lock = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut recent = lock();
+            if let Some(index) = recent.iter().position(|open| open.id == block.entry().id)
+                && let Some(open) = recent.remove(index)
+            {
+                recent.push_back(Arc::clone(&open));
+                return Ok(open);
+            }
+        }
+        let open = Arc::new(OpenBlock::open(block)?);
+        let mut recent = lock();
+        recent.push_back(Arc::clone(&open));
+        if recent.len() > OPEN_BLOCKS_MAX {
+            recent.pop_front();
+        }
+        Ok(open)
+    }
+
+    /// Closes a block that no version has any more.
+    pub(crate) fn forget(&self, id: u64) {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).retain(|open| open.id != id);
+    }
+}
+
+impl OpenBlock {
+    fn open(block: &Block) -> Result<Self, HistorianError> {
+        let (entry, path) = (block.entry(), block.path());
+        let damage = |offset, reason: &str| HistorianError::corrupt(path, offset, reason);
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(damage(0, "the file is missing"));
+            }
+            file => file.map_err(HistorianError::io("open", path))?,
+        };
+        let length = file.metadata().map_err(HistorianError::io("read", path))?.len();
+        if length != entry.bytes || entry.tail_offset > length {
+            let reason = format!("it has {length} bytes instead of {}", entry.bytes);
+            return Err(damage(length.min(entry.bytes), &reason));
+        }
+        let tail_bytes = length - entry.tail_offset;
+        if tail_bytes > TAIL_BYTES_MAX {
+            return Err(damage(entry.tail_offset, "its footer is too large"));
+        }
+        let mut bytes = vec![0; tail_bytes as usize];
+        file.read_exact_at(&mut bytes, entry.tail_offset)
+            .map_err(HistorianError::io("read", path))?;
+        if crc32c::crc32c(&bytes) != entry.tail_crc32c {
+            return Err(damage(entry.tail_offset, "the checksum of its footer does not match"));
+        }
+        let unreadable = |error: ParquetError| {
+            damage(entry.tail_offset, &format!("its footer is unreadable: {error}"))
+        };
+        let tail = Tail { offset: entry.tail_offset, bytes: bytes.into() };
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+        let metadata = ArrowReaderMetadata::load(&tail, options).map_err(unreadable)?;
+        if metadata.schema().fields() != schema().fields() {
+            return Err(damage(entry.tail_offset, "it has other columns"));
+        }
+        let values = metadata.metadata().file_metadata().key_value_metadata();
+        let list = values.into_iter().flatten().find(|pair| pair.key == METADATA_KEY);
+        let chunks = list.and_then(|pair| parse_list(pair.value.as_deref()?));
+        let chunks = chunks.ok_or_else(|| damage(entry.tail_offset, "it has no checksums"))?;
+        let data_bytes = entry.tail_offset;
+        let verified = Arc::new(Verified { file, path: path.to_owned(), data_bytes, chunks });
+        Ok(Self { id: entry.id, verified, metadata })
+    }
+
+    /// The rows of a row group's pages that may hold what is asked for; none to skip the group.
+    fn select(&self, group: usize, wanted: Wanted) -> Option<RowSelection> {
+        let metadata = self.metadata.metadata();
+        let rows = metadata.row_group(group).num_rows() as usize;
+        let pages = |column: usize, overlaps: &dyn Fn(&ColumnIndexMetaData, usize) -> bool| {
+            let index = metadata.column_index()?.get(group)?.get(column)?;
+            let locations = metadata.offset_index()?.get(group)?.get(column)?.page_locations();
+            let ranges = locations.iter().enumerate().filter(|(page, _)| overlaps(index, *page));
+            let ranges = ranges.map(|(page, location)| {
+                let end =
+                    locations.get(page + 1).map_or(rows, |next| next.first_row_index as usize);
+                location.first_row_index as usize..end
+            });
+            Some(RowSelection::from_consecutive_ranges(ranges, rows))
+        };
+        let tag = pages(column::TAG, &|index, page| match index {
+            ColumnIndexMetaData::INT32(index) => within(
+                index.min_value(page).map(|min| *min as u32),
+                index.max_value(page).map(|max| *max as u32),
+                wanted.tag,
+                wanted.tag,
+            ),
+            _ => true,
+        });
+        let time = pages(column::TIME, &|index, page| match index {
+            ColumnIndexMetaData::INT64(index) => within(
+                index.min_value(page).copied(),
+                index.max_value(page).copied(),
+                wanted.from.div_euclid(1000),
+                wanted.to.div_euclid(1000),
+            ),
+            _ => true,
+        });
+        let selection = match (tag, time) {
+            (Some(tag), Some(time)) => tag.intersection(&time),
+            // A page index is always written; without one, every row is looked at.
+            _ => RowSelection::from_consecutive_ranges(std::iter::once(0..rows), rows),
+        };
+        selection.selects_any().then_some(selection)
+    }
+
+    fn reader(
+        &self,
+        file: &VerifiedFile,
+        group: usize,
+        selection: Option<RowSelection>,
+    ) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let row_group = self.metadata.metadata().row_group(group);
+        // Columns without a single value are most of them: they are not read.
+        let columns = (0..column::COUNT).filter(|index| {
+            let nulls = row_group.column(*index).statistics().and_then(|s| s.null_count_opt());
+            nulls != Some(row_group.num_rows() as u64)
+        });
+        let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), columns);
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), self.metadata.clone())
+                .with_row_groups(vec![group])
+                .with_projection(mask)
+                .with_batch_size(BATCH_ROWS);
+        match selection {
+            Some(selection) => builder.with_row_selection(selection).build(),
+            None => builder.build(),
+        }
+    }
+}
+
+/// Whether a page's bounds meet the wanted ones; a page without bounds may.
+fn within<T: PartialOrd>(min: Option<T>, max: Option<T>, low: T, high: T) -> bool {
+    min.is_none_or(|min| min <= high) && max.is_none_or(|max| max >= low)
+}
+
+/// Rows of one tag with `from <= time < to`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) tag: u32,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+}
+
+/// Rows of a block in the order of their keys.
+pub(crate) struct BlockCursor {
+    block: Arc<Block>,
+    open: Arc<OpenBlock>,
+    file: VerifiedFile,
+    groups: VecDeque<(usize, Option<RowSelection>)>,
+    reader: Option<ParquetRecordBatchReader>,
+    wanted: Option<Wanted>,
+}
+
+impl BlockCursor {
+    /// The rows wanted, or all.
+    pub(crate) fn new(
+        blocks: &OpenBlocks,
+        block: &Arc<Block>,
+        wanted: Option<Wanted>,
+    ) -> Result<Self, HistorianError> {
+        let open = blocks.open(block).inspect_err(|error| note_damage(block, error))?;
+        let groups = 0..open.metadata.metadata().num_row_groups();
+        let groups = groups
+            .filter_map(|group| match wanted {
+                None => Some((group, None)),
+                Some(wanted) => open.select(group, wanted).map(|rows| (group, Some(rows))),
+            })
+            .collect();
+        let file = VerifiedFile::new(Arc::clone(&open.verified));
+        Ok(Self { block: Arc::clone(block), open, file, groups, reader: None, wanted })
+    }
+
+    /// Appends the next rows; none are appended at the end only.
+    pub(crate) fn read(&mut self, rows: &mut VecDeque<Row>) -> Result<(), HistorianError> {
+        let read = self.try_read(rows);
+        read.inspect_err(|error| note_damage(&self.block, error))
+    }
+
+    fn try_read(&mut self, rows: &mut VecDeque<Row>) -> Result<(), HistorianError> {
+        while rows.is_empty() {
+            let reader = match &mut self.reader {
+                Some(reader) => reader,
+                None => {
+                    let Some((group, selection)) = self.groups.pop_front() else { return Ok(()) };
+                    let reader = self.open.reader(&self.file, group, selection);
+                    let reader = reader.map_err(|error| self.failure(&error))?;
+                    self.reader.insert(reader)
+                }
+            };
+            match reader.next() {
+                Some(Ok(batch)) => {
+                    let wanted = self.wanted;
+                    decode(&batch, wanted, rows).ok_or_else(|| self.failure(&"a value is none"))?;
+                }
+                Some(Err(error)) => return Err(self.failure(&error)),
+                None => self.reader = None,
+            }
+        }
+        Ok(())
+    }
+
+    fn failure(&self, error: &dyn std::fmt::Display) -> HistorianError {
+        self.file.take_failure().unwrap_or_else(|| {
+            HistorianError::corrupt(self.block.path(), 0, format!("it is unreadable: {error}"))
+        })
+    }
+}
+
+/// Reports a damaged block once.
+fn note_damage(block: &Block, error: &HistorianError) {
+    if matches!(error, HistorianError::Corrupt { .. }) && block.mark_damaged() {
+        tracing::error!(%error, "a block of the historian is damaged; reads that touch it fail");
+    }
+}
+
+/// The rows of a batch that are wanted; none where a column lacks what `kind` promises.
+fn decode(batch: &RecordBatch, wanted: Option<Wanted>, rows: &mut VecDeque<Row>) -> Option<()> {
+    let tags = batch.column_by_name("tag")?.as_primitive_opt::<UInt32Type>()?.values();
+    let times = batch.column_by_name("time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    let nanos = batch.column_by_name("nanos")?.as_primitive_opt::<UInt16Type>()?.values();
+    let kinds = batch.column_by_name("kind")?.as_primitive_opt::<UInt8Type>()?.values();
+    let quality = batch.column_by_name("quality")?.as_primitive_opt::<UInt32Type>()?.values();
+    let position = batch.column_by_name("position")?.as_primitive_opt::<UInt64Type>()?.values();
+    let f64s = batch.column_by_name("f64").map(|column| column.as_primitive::<Float64Type>());
+    let i64s = batch.column_by_name("i64").map(|column| column.as_primitive::<Int64Type>());
+    let u64s = batch.column_by_name("u64").map(|column| column.as_primitive::<UInt64Type>());
+    let texts = batch.column_by_name("text").map(|column| column.as_string::<i32>());
+    let bytes = batch.column_by_name("bytes").map(|column| column.as_binary::<i32>());
+    let times = times.values();
+    for row in 0..batch.num_rows() {
+        // The first microsecond begins before the range of nanoseconds: hence the detour.
+        let time = i128::from(times[row]) * 1000 + i128::from(nanos[row]);
+        let time = i64::try_from(time).ok()?;
+        if wanted.is_some_and(|w| tags[row] != w.tag || time < w.from || time >= w.to) {
+            continue;
+        }
+        let value = match kinds[row] {
+            kind::NONE => None,
+            kind::F64 => Some(Value::F64(f64s?.value(row))),
+            kind::I64 => Some(Value::I64(i64s?.value(row))),
+            kind::U64 => Some(Value::U64(u64s?.value(row))),
+            kind::BOOL => Some(Value::Bool(i64s?.value(row) != 0)),
+            kind::ENUMERATION => Some(Value::Enumeration(i64s?.value(row))),
+            kind::TEXT => Some(Value::Text(texts.filter(|t| t.is_valid(row))?.value(row).into())),
+            _ => Some(Value::decode(&mut bytes?.value(row)).ok()?),
+        };
+        let (tag, quality, position) = (tags[row], quality[row], position[row]);
+        rows.push_back(Row { time, position, tag, quality, value });
+    }
+    Some(())
+}
+
+/// A footer that is in memory, for the Parquet library to read as if it were the file.
+struct Tail {
+    offset: u64,
+    bytes: Bytes,
+}
+
+impl Length for Tail {
+    fn len(&self) -> u64 {
+        self.offset + self.bytes.len() as u64
+    }
+}
+
+impl ChunkReader for Tail {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        let length = self.len().saturating_sub(start) as usize;
+        self.get_bytes(start, length).map(Buf::reader)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let from = start.checked_sub(self.offset).map(|from| from as usize);
+        let range = from.and_then(|from| Some(from..from.checked_add(length)?));
+        range
+            .filter(|range| range.end <= self.bytes.len())
+            .map(|range| self.bytes.slice(range))
+            .ok_or_else(|| ParquetError::EOF(format!("{length} bytes at {start}")))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! From memory to blocks.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use super::{Frozen, Keeper};
+use crate::block::write::BlockWriter;
+use crate::block::{self, Block, BlockEntry};
+use crate::checkpoint;
+use crate::disk;
+use crate::manifest::{CheckpointEntry, Manifest};
+use crate::memory::Table;
+
+impl Keeper {
+    /// Writes a table's rows to one block for each tenant and day, then a manifest that names
+    /// them. A failure leaves the manifest, the log and the table as they were.
+    pub(super) fn flush(&mut self, frozen: &Frozen) -> io::Result<()> {
+        frozen.table.write().unwrap_or_else(PoisonError::into_inner).seal();
+        let entries = {
+            let table = frozen.table.read().unwrap_or_else(PoisonError::into_inner);
+            self.write_blocks(&table)?
+        };
+        let checkpoint = self.write_checkpoint().inspect_err(|_| self.discard(&entries))?;
+        let old = self.manifest.checkpoint.clone();
+        let mut manifest = self.manifest.clone();
+        manifest.covered = frozen.covered;
+        manifest.samples = frozen.samples;
+        manifest.checkpoint = Some(checkpoint);
+        manifest.blocks.extend(entries.iter().cloned());
+        self.commit(manifest)?;
+        let added = entries.into_iter().map(|entry| self.block(entry)).collect::<Vec<_>>();
+        {
+            let mut view = self.shared.view_mut();
+            view.version = Arc::new(view.version.edit(&[], added));
+            view.frozen = None;
+        }
+        if let Some(old) = old {
+            // One that stays is removed at the next start.
+            let _ = self.shared.disk.remove(&self.shared.dir.join(old.file));
+        }
+        Ok(())
+    }
+
+    fn write_blocks(&mut self, table: &Table) -> io::Result<Vec<BlockEntry>> {
+        let mut entries = Vec::new();
+        let runs = table.runs();
+        for runs in runs.chunk_by(|a, b| (a.tenant, a.day) == (b.tenant, b.day)) {
+            let written = self.next_block().and_then(|id| {
+                let (disk, dir) = (&*self.shared.disk, &self.shared.dir);
+                let mut writer = BlockWriter::create(disk, dir, id, runs[0].tenant, runs[0].day)?;
+                for row in runs.iter().flat_map(|run| run.rows) {
+                    writer.push(row)?;
+                }
+                writer.finish(disk, dir)
+            });
+            match written {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    self.discard(&entries);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Writes last values and producers as they are now. What they hold beyond the table is
+    /// durable in the log, and replaying that over them changes nothing.
+    fn write_checkpoint(&mut self) -> io::Result<CheckpointEntry> {
+        let bytes = {
+            let last = self.shared.last();
+            let producers = self.shared.producers();
+            checkpoint::encode(&last, &producers)
+        };
+        let file = format!("checkpoint-{:012}", self.next_block()?);
+        disk::replace(&*self.shared.disk, &self.shared.dir.join(&file), &bytes)?;
+        Ok(CheckpointEntry { file, crc32c: crc32c::crc32c(&bytes) })
+    }
+
+    /// Replaces the manifest. After a failure it is unknown which one the disk has: so nothing
+    /// that either of the two names is removed.
+    pub(super) fn commit(&mut self, manifest: Manifest) -> io::Result<()> {
+        manifest.save(&*self.shared.disk, &self.shared.dir)?;
+        self.manifest = manifest;
+        Ok(())
+    }
+
+    /// A number for a file, never given before.
+    pub(super) fn next_block(&mut self) -> io::Result<u64> {
+        let id = self.manifest.next_block;
+        self.manifest.next_block += 1;
+        Ok(id)
+    }
+
+    /// A block that was just written.
+    pub(super) fn block(&self, entry: BlockEntry) -> Arc<Block> {
+        Block::new(&self.shared.dir, &self.shared.disk, entry)
+    }
+
+    /// Removes blocks that no manifest has named.
+    pub(super) fn discard(&self, entries: &[BlockEntry]) {
+        for entry in entries {
+            // One that stays is removed at the next start.
+            let _ = self.shared.disk.remove(&block::path(&self.shared.dir, entry));
+        }
+    }
+
+    /// Removes what a crash left: files of this historian's naming that no manifest names.
+    pub(super) fn sweep(&self) {
+        let dir = &self.shared.dir;
+        let view = self.shared.view();
+        let live: HashSet<&Path> = view.version.blocks().map(|block| block.path()).collect();
+        let checkpoint = self.manifest.checkpoint.as_ref().map(|entry| entry.file.as_str());
+        let mut stray: Vec<PathBuf> = entries(&dir.join("tmp"));
+        stray.extend(entries(dir).into_iter().filter(|path| {
+            name(path).starts_with("checkpoint-") && Some(name(path)) != checkpoint
+                || name(path) == "manifest.tmp"
+        }));
+        for day in entries(&block::folder(dir)).iter().flat_map(|tenant| entries(tenant)) {
+            stray.extend(entries(&day).into_iter().filter(|path| {
+                let ours = name(path).starts_with("block-") && name(path).ends_with(".parquet");
+                ours && !live.contains(path.as_path())
+            }));
+        }
+        for path in stray {
+            match self.shared.disk.remove(&path) {
+                Ok(()) => tracing::info!(file = %path.display(), "removed what a crash had left"),
+                Err(error) => tracing::warn!(file = %path.display(), %error, "cannot remove"),
+            }
+        }
+    }
+}
+
+/// What is in a folder; nothing where there is none.
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect()
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}

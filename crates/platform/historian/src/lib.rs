@@ -1,0 +1,72 @@
+//! The historian: every sample of every tag, durable before it is acknowledged.
+//!
+//! A batch goes to a write-ahead log (many waiting batches share one `fdatasync`), then to memory,
+//! and from there, sorted, to standard Parquet files of one tenant and day. Reads merge memory and
+//! files; of two samples of one tag and time, the one stored later counts. It knows tenants, tags
+//! as numbers, and samples; nothing here knows names, units, grades, HTTP or SQL.
+//!
+//! | in the folder | what |
+//! | --- | --- |
+//! | `log/<position>.wal` | segments of the log that is not in blocks yet |
+//! | `blocks/tenant=T/day=YYYY-MM-DD/block-<n>.parquet` | blocks |
+//! | `manifest` | which blocks are live, and up to which position they cover the log |
+//! | `checkpoint-<n>` | last values and producers, as of the manifest |
+//! | `tmp/`, `lock` | blocks being written; the lock of the process that has the folder open |
+//!
+//! Every file has a format version and checksums, which every read verifies: damage is an error
+//! that names the file and the place, and damaged bytes are never answered.
+//!
+//! ```
+//! use weir_historian::{Historian, Options};
+//! use weir_model::{Batch, Sample, TagId, TenantId, Timestamp, Value};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let dir = folder.path();
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # runtime.block_on(async {
+//! let historian = Historian::open(dir, Options::default())?;
+//! let now = Timestamp::from_system(std::time::SystemTime::now());
+//! let samples = vec![(TagId(7), Sample::good(now, Value::F64(21.5)))];
+//! let batch = Batch { tenant: TenantId(1), producer: None, backfill: false, arrival: now, samples };
+//! historian.append(batch).await?; // durable from here on
+//! let last = historian.last(TenantId(1), TagId(7)).map(|sample| sample.value);
+//! assert_eq!(last, Some(Some(Value::F64(21.5))));
+//! historian.close().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod block;
+mod checkpoint;
+mod disk;
+mod downsample;
+mod error;
+mod historian;
+mod keeper;
+mod last;
+mod live;
+mod log;
+mod manifest;
+mod memory;
+mod merge;
+mod options;
+mod producers;
+mod queue;
+mod recovery;
+mod row;
+mod scan;
+mod shared;
+mod stats;
+mod writer;
+
+pub use error::{AppendError, HistorianError};
+pub use historian::{Appended, Historian};
+pub use live::{Live, LiveBatch};
+pub use options::{
+    BATCH_BYTES_MAX, Options, PRODUCERS_PER_TENANT_MAX, RANGE_HEAP_BYTES_MAX, RANGE_SAMPLES_MAX,
+};
+pub use stats::Stats;
+
+#[cfg(test)]
+mod tests;

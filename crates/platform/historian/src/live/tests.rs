@@ -1,0 +1,55 @@
+use super::*;
+
+fn batch(position: u64, samples: usize) -> LiveBatch {
+    let time = weir_model::Timestamp::from_nanos(position as i64);
+    let sample = Sample::good(time, weir_model::Value::Bool(true));
+    LiveBatch { position, tenant: TenantId(1), samples: vec![(TagId(1), sample); samples] }
+}
+
+fn positions(live: &Live) -> Vec<u64> {
+    live.replay.iter().map(|batch| batch.position).collect()
+}
+
+#[test]
+fn replay_starts_after_the_position_and_meets_the_receiver() {
+    let stream = LiveStream::new(3, 1 << 20, 100);
+    stream.publish(batch(4, 1));
+    stream.pass(5);
+    stream.publish(batch(6, 1));
+    let mut live = stream.subscribe(Some(4));
+    assert_eq!((positions(&live), live.missed), (vec![6], false));
+    stream.publish(batch(7, 1));
+    assert_eq!(live.receiver.try_recv().unwrap().position, 7);
+    assert_eq!(positions(&stream.subscribe(Some(3))), [4, 6, 7]);
+    assert!(stream.subscribe(Some(2)).missed);
+    assert!(stream.subscribe(Some(8)).missed);
+    assert!(!stream.subscribe(Some(7)).missed);
+    assert!(stream.subscribe(None).replay.is_empty());
+}
+
+#[test]
+fn the_memory_is_bounded_by_bytes() {
+    let stream = LiveStream::new(0, 3 * batch(1, 1).bytes(), 100);
+    (1..=5).for_each(|position| stream.publish(batch(position, 1)));
+    let live = stream.subscribe(Some(2));
+    assert_eq!((positions(&live), live.missed), (vec![3, 4, 5], false));
+    assert!(stream.subscribe(Some(1)).missed);
+    stream.publish(batch(6, 2));
+    assert_eq!(positions(&stream.subscribe(Some(3))), [5, 6]);
+    let text = weir_model::Value::text(&"x".repeat(1000)).unwrap();
+    let mut long = batch(7, 1);
+    long.samples[0].1.value = Some(text);
+    stream.publish(long);
+    let live = stream.subscribe(Some(6));
+    assert!(live.replay.is_empty() && live.missed);
+}
+
+#[test]
+fn a_receiver_that_was_too_slow_finds_what_it_missed() {
+    let stream = LiveStream::new(0, 1 << 20, 4);
+    let mut live = stream.subscribe(Some(0));
+    (1..=9).for_each(|position| stream.publish(batch(position, 1)));
+    assert!(matches!(live.receiver.try_recv(), Err(broadcast::error::TryRecvError::Lagged(5))));
+    let live = stream.subscribe(Some(0));
+    assert_eq!((positions(&live).len(), live.missed), (9, false));
+}

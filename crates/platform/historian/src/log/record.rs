@@ -1,0 +1,212 @@
+//! A record of the log: one batch.
+//!
+//! Little endian: CRC32C of all that follows (4), length of the payload (4), how many positions
+//! before this one its group began (4), position (8), payload. All records of a group were written
+//! together and made durable by one `fdatasync`, before the next group was written: so a record
+//! whose group began after position `p` proves that `p` had been durable.
+//!
+//! Payload: flags (1: bit 0 backfill, bit 1 producer), tenant (4), arrival in nanoseconds (8),
+//! with a producer the length of its name (1), the name and the sequence (8), then the number of
+//! samples (4) and each sample: the difference of its tag to the one before (zigzag varint), the
+//! difference of its time likewise, its quality (varint), then 0 for no value or the bytes of
+//! [`Value::encode`], whose first is never 0.
+
+use weir_model::{Batch, Producer, Quality, Sample, TagId, TenantId, Timestamp, Value};
+
+use crate::BATCH_BYTES_MAX;
+
+/// Bytes before the payload.
+pub(crate) const RECORD_HEADER_BYTES: usize = 20;
+
+/// Bytes of the shortest sample: one each for tag, time, quality and value.
+const SAMPLE_BYTES_MIN: usize = 4;
+
+/// Bytes of the longest sample without its value: 5 each for tag and quality, 10 for the time.
+const SAMPLE_BYTES_MAX: usize = 20;
+
+const BACKFILL: u8 = 1;
+const PRODUCER: u8 = 2;
+
+/// A record as it lies in a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frame<'a> {
+    /// The batch's position.
+    pub(crate) position: u64,
+    /// The position of the first batch of its group.
+    pub(crate) group_first: u64,
+    /// The encoded batch.
+    pub(crate) payload: &'a [u8],
+}
+
+impl Frame<'_> {
+    /// Bytes of the whole record.
+    pub(crate) fn bytes(&self) -> usize {
+        RECORD_HEADER_BYTES + self.payload.len()
+    }
+}
+
+/// Bytes are not a record, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct RecordError(pub(crate) &'static str);
+
+/// Appends a record.
+pub(crate) fn encode_frame(payload: &[u8], position: u64, group_first: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    out.extend_from_slice(&((position - group_first) as u32).to_le_bytes());
+    out.extend_from_slice(&position.to_le_bytes());
+    out.extend_from_slice(payload);
+    let crc = crc32c::crc32c(&out[start + 4..]);
+    out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// Reads the record at the front of `bytes`.
+pub(crate) fn decode_frame(bytes: &[u8]) -> Result<Frame<'_>, RecordError> {
+    let mut rest = bytes;
+    let crc = u32::from_le_bytes(take(&mut rest)?);
+    let length = u32::from_le_bytes(take(&mut rest)?) as usize;
+    let group = u32::from_le_bytes(take(&mut rest)?);
+    let position = u64::from_le_bytes(take(&mut rest)?);
+    if length == 0 || length > BATCH_BYTES_MAX {
+        return Err(RecordError("its length is out of bounds"));
+    }
+    let payload = rest.get(..length).ok_or(RecordError("it ends beyond the file"))?;
+    if crc32c::crc32c(&bytes[4..RECORD_HEADER_BYTES + length]) != crc {
+        return Err(RecordError("its checksum does not match"));
+    }
+    let group_first = position.checked_sub(u64::from(group));
+    let group_first = group_first.ok_or(RecordError("its group begins before the log"))?;
+    Ok(Frame { position, group_first, payload })
+}
+
+/// The most bytes that [`encode_batch`] can take for the batch.
+pub(crate) fn batch_bytes_max(batch: &Batch) -> usize {
+    let producer = batch.producer.as_ref().map_or(0, |producer| 9 + producer.name().len());
+    let samples = batch
+        .samples
+        .iter()
+        .map(|(_, sample)| SAMPLE_BYTES_MAX + sample.value.as_ref().map_or(1, value_bytes));
+    17 + producer + samples.sum::<usize>()
+}
+
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => 5 + text.len(),
+        Value::Array(items) => 5 + items.iter().map(value_bytes).sum::<usize>(),
+        _ => 9,
+    }
+}
+
+/// Appends the payload of a batch.
+pub(crate) fn encode_batch(batch: &Batch, out: &mut Vec<u8>) {
+    let backfill = if batch.backfill { BACKFILL } else { 0 };
+    let producer = if batch.producer.is_some() { PRODUCER } else { 0 };
+    out.push(backfill | producer);
+    out.extend_from_slice(&batch.tenant.0.to_le_bytes());
+    out.extend_from_slice(&batch.arrival.nanos().to_le_bytes());
+    if let Some(producer) = &batch.producer {
+        // A producer's name has at most PRODUCER_BYTES_MAX = 128 bytes.
+        out.push(producer.name().len() as u8);
+        out.extend_from_slice(producer.name().as_bytes());
+        out.extend_from_slice(&producer.sequence.to_le_bytes());
+    }
+    out.extend_from_slice(&(batch.samples.len() as u32).to_le_bytes());
+    let (mut last_tag, mut last_time) = (0u32, batch.arrival.nanos());
+    for (tag, sample) in &batch.samples {
+        put_varint(zigzag(i64::from(tag.0) - i64::from(last_tag)), out);
+        put_varint(zigzag(sample.time.nanos().wrapping_sub(last_time)), out);
+        put_varint(u64::from(sample.quality.code()), out);
+        match &sample.value {
+            Some(value) => value.encode(out),
+            None => out.push(0),
+        }
+        (last_tag, last_time) = (tag.0, sample.time.nanos());
+    }
+}
+
+/// Reads the payload of a record. Allocates at most what so many bytes can hold.
+pub(crate) fn decode_batch(payload: &[u8]) -> Result<Batch, RecordError> {
+    let mut bytes = payload;
+    let [flags] = take(&mut bytes)?;
+    if flags & !(BACKFILL | PRODUCER) != 0 {
+        return Err(RecordError("it has unknown flags"));
+    }
+    let tenant = TenantId(u32::from_le_bytes(take(&mut bytes)?));
+    let arrival = Timestamp::from_nanos(i64::from_le_bytes(take(&mut bytes)?));
+    let producer = if flags & PRODUCER != 0 { Some(decode_producer(&mut bytes)?) } else { None };
+    let count = u32::from_le_bytes(take(&mut bytes)?) as usize;
+    if count > bytes.len() / SAMPLE_BYTES_MIN {
+        return Err(RecordError("it has fewer samples than it says"));
+    }
+    let mut samples = Vec::with_capacity(count);
+    let (mut last_tag, mut last_time) = (0, arrival.nanos());
+    for _ in 0..count {
+        let tag = i64::from(last_tag).wrapping_add(unzigzag(take_varint(&mut bytes)?));
+        last_tag = u32::try_from(tag).map_err(|_| RecordError("a tag is out of range"))?;
+        last_time = unzigzag(take_varint(&mut bytes)?).wrapping_add(last_time);
+        let quality = u32::try_from(take_varint(&mut bytes)?)
+            .map_err(|_| RecordError("a quality is out of range"))?;
+        let value = match bytes.split_first() {
+            Some((0, rest)) => {
+                bytes = rest;
+                None
+            }
+            _ => Some(Value::decode(&mut bytes).map_err(|_| RecordError("a value is unreadable"))?),
+        };
+        let (time, quality) = (Timestamp::from_nanos(last_time), Quality::from_code(quality));
+        samples.push((TagId(last_tag), Sample { time, value, quality }));
+    }
+    if !bytes.is_empty() {
+        return Err(RecordError("it has bytes behind its samples"));
+    }
+    Ok(Batch { tenant, producer, backfill: flags & BACKFILL != 0, arrival, samples })
+}
+
+fn decode_producer(bytes: &mut &[u8]) -> Result<Producer, RecordError> {
+    const UNREADABLE: RecordError = RecordError("its producer is unreadable");
+    let [length] = take(bytes)?;
+    let (name, rest) = bytes.split_at_checked(usize::from(length)).ok_or(UNREADABLE)?;
+    *bytes = rest;
+    let sequence = u64::from_le_bytes(take(bytes)?);
+    let name = std::str::from_utf8(name).map_err(|_| UNREADABLE)?;
+    Producer::new(name, sequence).map_err(|_| UNREADABLE)
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], RecordError> {
+    let (head, rest) = bytes.split_first_chunk().ok_or(RecordError("it ends too early"))?;
+    *bytes = rest;
+    Ok(*head)
+}
+
+fn zigzag(x: i64) -> u64 {
+    ((x << 1) ^ (x >> 63)) as u64
+}
+
+fn unzigzag(x: u64) -> i64 {
+    (x >> 1) as i64 ^ -((x & 1) as i64)
+}
+
+fn put_varint(mut x: u64, out: &mut Vec<u8>) {
+    while x >= 0x80 {
+        out.push(x as u8 | 0x80);
+        x >>= 7;
+    }
+    out.push(x as u8);
+}
+
+fn take_varint(bytes: &mut &[u8]) -> Result<u64, RecordError> {
+    let mut x = 0;
+    for (index, byte) in bytes.iter().take(10).enumerate() {
+        x |= u64::from(byte & 0x7F) << (7 * index);
+        if byte & 0x80 == 0 {
+            *bytes = &bytes[index + 1..];
+            return Ok(x);
+        }
+    }
+    Err(RecordError("a number is unreadable"))
+}
+
+#[cfg(test)]
+mod tests;

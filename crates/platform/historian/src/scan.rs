@@ -1,0 +1,89 @@
+//! Reading one tag over a span of time, from memory and blocks, a day's blocks at a time.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, RwLock};
+
+use weir_model::{TagId, TenantId, Timestamp};
+
+use crate::HistorianError;
+use crate::block::Block;
+use crate::block::read::{BlockCursor, OpenBlocks, Wanted};
+use crate::manifest::Version;
+use crate::memory::Table;
+use crate::merge::{Cursor, Merge};
+use crate::row::Row;
+
+/// What is stored, as of one moment: tables that are not changed except by newer samples, and
+/// blocks that are not removed while this exists.
+#[derive(Clone)]
+pub(crate) struct View {
+    /// Where new samples go.
+    pub(crate) active: Arc<RwLock<Table>>,
+    /// What is being written to blocks.
+    pub(crate) frozen: Option<Arc<RwLock<Table>>>,
+    /// The blocks.
+    pub(crate) version: Arc<Version>,
+}
+
+/// The rows of one tag in order of time.
+pub(crate) struct Scan<'a> {
+    blocks: &'a OpenBlocks,
+    wanted: Wanted,
+    days: VecDeque<(i32, Vec<Arc<Block>>)>,
+    merge: Merge,
+}
+
+impl<'a> Scan<'a> {
+    /// Rows with `from <= time < to`.
+    pub(crate) fn new(
+        view: &View,
+        blocks: &'a OpenBlocks,
+        (tenant, tag): (TenantId, TagId),
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Self, HistorianError> {
+        let wanted = Wanted { tag: tag.0, from: from.nanos(), to: to.nanos() };
+        let mut scan = Self { blocks, wanted, days: VecDeque::new(), merge: Merge::default() };
+        if from >= to {
+            return Ok(scan);
+        }
+        for table in [Some(&view.active), view.frozen.as_ref()].into_iter().flatten() {
+            scan.merge.add(Cursor::memory(Arc::clone(table), tenant, wanted))?;
+        }
+        for (day, blocks) in view.version.days(tenant, from.day(), to.day()) {
+            let overlaps = |block: &&Arc<Block>| block.overlaps(tag.0, wanted.from, wanted.to);
+            let blocks: Vec<_> = blocks.iter().filter(overlaps).cloned().collect();
+            if !blocks.is_empty() {
+                scan.days.push_back((day, blocks));
+            }
+        }
+        Ok(scan)
+    }
+
+    /// A span of time that holds all rows of the scan, known without reading a block.
+    pub(crate) fn span(&self) -> (i64, i64) {
+        let blocks = self.days.iter().flat_map(|(_, blocks)| blocks).map(|block| block.entry());
+        let memory = self.merge.peek().map(|(_, time)| time);
+        let first = blocks.clone().map(|entry| entry.time_min).chain(memory).min();
+        let last = blocks.map(|entry| entry.time_max).max();
+        let from = first.unwrap_or(self.wanted.from).max(self.wanted.from);
+        // How far memory reaches is not known without reading it: up to what was asked for.
+        let to = if memory.is_some() { None } else { last };
+        (from, to.unwrap_or(self.wanted.to).min(self.wanted.to).max(from))
+    }
+
+    /// The next row.
+    pub(crate) fn next(&mut self) -> Result<Option<Row>, HistorianError> {
+        while let Some((day, _)) = self.days.front() {
+            let start = Timestamp::start_of_day(*day).nanos();
+            if self.merge.peek().is_some_and(|(_, time)| time < start) {
+                break;
+            }
+            let Some((_, blocks)) = self.days.pop_front() else { break };
+            for block in &blocks {
+                let cursor = BlockCursor::new(self.blocks, block, Some(self.wanted))?;
+                self.merge.add(Cursor::block(cursor))?;
+            }
+        }
+        self.merge.next()
+    }
+}

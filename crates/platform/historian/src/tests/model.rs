@@ -1,0 +1,132 @@
+//! Any sequence of appends, flushes and openings reads like a map in memory.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use weir_model::{Quality, Sample, TagId, Timestamp, Value};
+
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append { samples: Vec<(u8, i64, u8)>, backfill: bool, producer: Option<(u8, u64)> },
+    Flush,
+    Drop,
+    Close,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // Few times, so that many meet; two days; nanoseconds.
+    let time = prop_oneof![0..40i64, Just(DAY), Just(DAY + 7), -3..3i64];
+    let samples = vec((0..3u8, time, 0..12u8), 0..12);
+    let producer = proptest::option::of((0..2u8, 0..6u64));
+    prop_oneof![
+        8 => (samples, any::<bool>(), producer)
+            .prop_map(|(samples, backfill, producer)| Step::Append { samples, backfill, producer }),
+        2 => Just(Step::Flush),
+        1 => Just(Step::Drop),
+        1 => Just(Step::Close),
+    ]
+}
+
+fn sample(time: i64, kind: u8, serial: u64) -> Sample {
+    let value = match kind {
+        0 => None,
+        1 => Some(Value::text(&serial.to_string()).unwrap()),
+        2 => Some(Value::array(vec![Value::U64(serial); 3]).unwrap()),
+        3 => Some(Value::I64(-(serial as i64))),
+        4 => Some(Value::U64(serial)),
+        5 => Some(Value::Bool(serial.is_multiple_of(2))),
+        6 => Some(Value::Enumeration(serial as i64)),
+        _ => Some(Value::F64(serial as f64)),
+    };
+    let quality = if kind.is_multiple_of(3) { Quality::BAD } else { Quality::GOOD };
+    Sample { time: at(time), value, quality }
+}
+
+#[derive(Default)]
+struct Model {
+    tags: BTreeMap<u32, BTreeMap<i64, Sample>>,
+    producers: BTreeMap<u8, u64>,
+    serial: u64,
+}
+
+async fn check(historian: &Historian, model: &Model) {
+    for tag in 0..3 {
+        let empty = BTreeMap::new();
+        let expected = model.tags.get(&tag).unwrap_or(&empty);
+        let samples: Vec<Sample> = expected.values().cloned().collect();
+        assert_eq!(all(historian, tag).await, samples);
+        assert_eq!(historian.last(TENANT, TagId(tag)).as_ref(), samples.last());
+        let (from, to) = (at(5), at(DAY));
+        let part: Vec<Sample> = expected
+            .range(from.nanos()..to.nanos())
+            .map(|(_, sample)| sample.clone())
+            .take(10)
+            .collect();
+        assert_eq!(historian.range(TENANT, TagId(tag), from, to, 10).await.unwrap(), part);
+        let points = historian
+            .downsample(TENANT, TagId(tag), Timestamp::MIN, Timestamp::MAX, 10)
+            .await
+            .unwrap();
+        assert!(points.len() <= 10);
+        assert_eq!(points.first(), samples.first());
+        assert_eq!(points.last(), samples.last());
+    }
+}
+
+async fn run(steps: Vec<Step>) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { day_blocks_max: 1, segment_bytes: 256, ..options() };
+    let open = || Historian::open(dir.path(), options.clone()).unwrap();
+    let (mut historian, mut model) = (open(), Model::default());
+    for step in steps {
+        match step {
+            Step::Append { samples, backfill, producer } => {
+                let samples: Vec<_> = samples
+                    .into_iter()
+                    .map(|(tag, time, kind)| {
+                        model.serial += 1;
+                        (TagId(tag.into()), sample(time, kind, model.serial))
+                    })
+                    .collect();
+                let mut batch = Batch { backfill, ..batch(samples.clone()) };
+                let mut repeated = false;
+                if let Some((name, sequence)) = producer {
+                    batch.producer = Some(Producer::new(&name.to_string(), sequence).unwrap());
+                    repeated = model.producers.get(&name).is_some_and(|last| *last >= sequence);
+                    if !repeated {
+                        model.producers.insert(name, sequence);
+                    }
+                }
+                let appended = historian.append(batch).await.unwrap();
+                assert_eq!(appended.duplicate, repeated);
+                for (tag, sample) in samples.into_iter().filter(|_| !repeated) {
+                    model.tags.entry(tag.0).or_default().insert(sample.time.nanos(), sample);
+                }
+            }
+            Step::Flush => historian.flush().await.unwrap(),
+            Step::Drop => {
+                drop(historian);
+                historian = open();
+            }
+            Step::Close => {
+                historian.close().await.unwrap();
+                drop(historian);
+                historian = open();
+            }
+        }
+        check(&historian, &model).await;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_interleaving_reads_like_a_map(steps in vec(step(), 1..24)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(run(steps));
+    }
+}

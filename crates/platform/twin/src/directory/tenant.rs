@@ -1,0 +1,264 @@
+//! One tenant's assets and tags in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use weir_model::{DataType, Grade, Identifier, Level, TagId};
+
+use crate::{ASSET_DEPTH_MAX, Asset, Organisation, Tag};
+
+/// What the directory keeps of an asset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AssetEntry {
+    /// Its identifier.
+    pub id: Identifier,
+    /// The folded identifier of its parent.
+    pub parent: Option<String>,
+    /// Its level.
+    pub level: Level,
+    /// Its own grade.
+    pub grade: Option<Grade>,
+    search: Box<str>,
+}
+
+/// What the directory keeps of a tag.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TagEntry {
+    /// Its identifier.
+    pub id: Identifier,
+    /// Its number in the historian.
+    pub tag: TagId,
+    /// Its name.
+    pub name: Box<str>,
+    /// What its values are.
+    pub data_type: DataType,
+    /// Its own grade.
+    pub grade: Option<Grade>,
+    /// The folded identifier of its asset.
+    pub asset: Option<String>,
+    /// The folded identifier of its device.
+    pub device: Option<String>,
+    /// The protocol of its device.
+    pub protocol: Option<Arc<str>>,
+    search: Box<str>,
+}
+
+/// One tenant in memory.
+#[derive(Debug, Default)]
+pub struct TenantView {
+    organisation: Option<Organisation>,
+    assets: BTreeMap<String, AssetEntry>,
+    children: HashMap<String, BTreeSet<String>>,
+    tags: BTreeMap<String, Arc<TagEntry>>,
+    by_number: HashMap<TagId, Arc<TagEntry>>,
+    /// Tags by name and then key: the order of a sorted list, and the way from a name to its tags.
+    by_name: BTreeSet<(Box<str>, String)>,
+}
+
+impl TenantView {
+    /// The organisation.
+    pub fn organisation(&self) -> Option<&Organisation> {
+        self.organisation.as_ref()
+    }
+
+    /// The tag of an identifier, folded as in [`Identifier::folded`].
+    pub fn tag(&self, key: &str) -> Option<&Arc<TagEntry>> {
+        self.tags.get(key)
+    }
+
+    /// The tag of a number.
+    pub fn tag_by_number(&self, tag: TagId) -> Option<&Arc<TagEntry>> {
+        self.by_number.get(&tag)
+    }
+
+    /// The tags that bear exactly this name.
+    pub fn tags_by_name<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Arc<TagEntry>> {
+        let from = (Box::from(name), String::new());
+        self.by_name
+            .range(from..)
+            .take_while(move |(found, _)| found.as_ref() == name)
+            .filter_map(|(_, key)| self.tags.get(key))
+    }
+
+    /// Tags by identifier, behind a key.
+    pub fn tags_after<'a>(
+        &'a self,
+        after: Option<&'a str>,
+    ) -> impl DoubleEndedIterator<Item = (&'a str, &'a Arc<TagEntry>)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.tags.range::<str, _>((from, Bound::Unbounded)).map(|(k, tag)| (k.as_str(), tag))
+    }
+
+    /// Tags by name and then identifier, behind or (descending) before a name and key.
+    pub fn tags_by_name_after<'a>(
+        &'a self,
+        after: Option<(&str, &str)>,
+        descending: bool,
+    ) -> Box<dyn Iterator<Item = (&'a str, &'a Arc<TagEntry>)> + 'a> {
+        let bound = after.map(|(name, key)| (Box::<str>::from(name), key.to_owned()));
+        let bound = bound.map_or(Bound::Unbounded, Bound::Excluded);
+        let entry = |(_, key): &'a (Box<str>, String)| {
+            self.tags.get_key_value(key).map(|(key, tag)| (key.as_str(), tag))
+        };
+        if descending {
+            Box::new(self.by_name.range((Bound::Unbounded, bound)).rev().filter_map(entry))
+        } else {
+            Box::new(self.by_name.range((bound, Bound::Unbounded)).filter_map(entry))
+        }
+    }
+
+    /// How many tags there are.
+    pub fn tag_count(&self) -> usize {
+        self.tags.len()
+    }
+
+    /// The asset of a key.
+    pub fn asset(&self, key: &str) -> Option<&AssetEntry> {
+        self.assets.get(key)
+    }
+
+    /// All assets by key, behind a key.
+    pub fn assets_after<'a>(
+        &'a self,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a str, &'a AssetEntry)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.assets.range::<str, _>((from, Bound::Unbounded)).map(|(k, asset)| (k.as_str(), asset))
+    }
+
+    /// How many assets there are.
+    pub fn asset_count(&self) -> usize {
+        self.assets.len()
+    }
+
+    /// An asset and all that hangs below it, by key; empty where there is no such asset.
+    pub fn subtree(&self, key: &str) -> HashSet<&str> {
+        let mut found = HashSet::new();
+        let mut open: Vec<&str> =
+            self.assets.get_key_value(key).map(|(k, _)| k.as_str()).into_iter().collect();
+        while let Some(next) = open.pop() {
+            // An asset is visited once, so that even a damaged tree ends.
+            if found.insert(next) {
+                let children = self.children.get(next).into_iter().flatten();
+                open.extend(children.map(String::as_str));
+            }
+        }
+        found
+    }
+
+    /// An asset and what it is part of, upwards.
+    pub fn ancestry<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a AssetEntry> {
+        let parent = |asset: &&'a AssetEntry| self.assets.get(asset.parent.as_deref()?);
+        std::iter::successors(self.assets.get(key), parent).take(ASSET_DEPTH_MAX)
+    }
+
+    /// The grade that holds for something with a grade of its own or none, on an asset or none:
+    /// its own, else the nearest above it in the tree, else the organisation's, else core.
+    pub fn grade(&self, own: Option<Grade>, asset: Option<&str>) -> Grade {
+        if asset.is_some_and(|key| !self.assets.contains_key(key)) {
+            // An asset that is not there cannot tell its grade; its things are then core.
+            return own.unwrap_or_default();
+        }
+        let from_asset = || self.ancestry(asset?).find_map(|asset| asset.grade);
+        let tenant = self.organisation.as_ref().and_then(|o| o.grade);
+        Grade::inherited(own, own.or_else(from_asset), tenant)
+    }
+
+    /// The grade that holds for a tag.
+    pub fn grade_of_tag(&self, tag: &TagEntry) -> Grade {
+        self.grade(tag.grade, tag.asset.as_deref())
+    }
+
+    /// The grade that holds for an asset.
+    pub fn grade_of_asset(&self, asset: &AssetEntry) -> Grade {
+        self.grade(asset.grade, asset.parent.as_deref())
+    }
+
+    pub(super) fn set_organisation(&mut self, organisation: Organisation) {
+        self.organisation = Some(organisation);
+    }
+
+    pub(super) fn set_asset(&mut self, key: String, entry: Option<AssetEntry>) {
+        if let Some(parent) = self.assets.remove(&key).and_then(|old| old.parent)
+            && let Some(siblings) = self.children.get_mut(&parent)
+        {
+            siblings.remove(&key);
+            if siblings.is_empty() {
+                self.children.remove(&parent);
+            }
+        }
+        if let Some(entry) = entry {
+            if let Some(parent) = &entry.parent {
+                self.children.entry(parent.clone()).or_default().insert(key.clone());
+            }
+            self.assets.insert(key, entry);
+        }
+    }
+
+    pub(super) fn set_tag(&mut self, key: String, entry: Option<TagEntry>) {
+        if let Some(old) = self.tags.remove(&key) {
+            self.by_number.remove(&old.tag);
+            self.by_name.remove(&(old.name.clone(), key.clone()));
+        }
+        if let Some(entry) = entry {
+            let entry = Arc::new(entry);
+            self.by_number.insert(entry.tag, Arc::clone(&entry));
+            self.by_name.insert((entry.name.clone(), key.clone()));
+            self.tags.insert(key, entry);
+        }
+    }
+}
+
+impl AssetEntry {
+    pub(super) fn of(asset: &Asset) -> Self {
+        let words =
+            std::iter::once(asset.name.as_str()).chain(asset.names.values().map(String::as_str));
+        Self {
+            id: asset.id.clone(),
+            parent: asset.parent.as_ref().map(Identifier::folded),
+            level: asset.level,
+            grade: asset.grade,
+            search: search_text(&asset.id, words),
+        }
+    }
+
+    /// Whether identifier, name or a translation contains the words, given in lower case.
+    pub fn matches(&self, words: &str) -> bool {
+        words.split_whitespace().all(|word| self.search.contains(word))
+    }
+}
+
+impl TagEntry {
+    pub(super) fn of(tag: &Tag) -> Self {
+        let words = std::iter::once(tag.name.as_str())
+            .chain(tag.names.values().map(String::as_str))
+            .chain(std::iter::once(tag.description.as_str()));
+        Self {
+            id: tag.id.clone(),
+            tag: tag.tag,
+            name: tag.name.as_str().into(),
+            data_type: tag.data_type,
+            grade: tag.grade,
+            asset: tag.asset.as_ref().map(Identifier::folded),
+            device: tag.source.as_ref().map(|source| source.device.folded()),
+            protocol: tag.source.as_ref().map(|source| source.protocol.as_str().into()),
+            search: search_text(&tag.id, words),
+        }
+    }
+
+    /// Whether identifier, name, a translation or the description contains each of the words,
+    /// given in lower case.
+    pub fn matches(&self, words: &str) -> bool {
+        words.split_whitespace().all(|word| self.search.contains(word))
+    }
+}
+
+fn search_text<'a>(id: &Identifier, words: impl Iterator<Item = &'a str>) -> Box<str> {
+    let mut text = id.as_str().to_lowercase();
+    for word in words {
+        text.push('\n');
+        text.push_str(&word.to_lowercase());
+    }
+    text.into_boxed_str()
+}

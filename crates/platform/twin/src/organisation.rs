@@ -1,0 +1,48 @@
+//! Organisations: the tenants of a node.
+
+use serde::{Deserialize, Serialize};
+use weir_model::{FieldError, Grade, Identifier, Prefix, TenantId};
+use weir_store::{Collection, History};
+
+use crate::rules::{Faults, Names, check_name, check_names};
+
+/// One organisation: a tenant with a prefix of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Organisation {
+    /// Its identifier, `prefix/organisation`.
+    pub id: Identifier,
+    /// The number of its tenant, never reused.
+    pub tenant: TenantId,
+    /// The prefix that its identifiers stand under.
+    pub prefix: Prefix,
+    /// Its name.
+    pub name: String,
+    /// Its name in other languages.
+    #[serde(default)]
+    pub names: Names,
+    /// The grade of what carries none of its own; without it that is core.
+    #[serde(default)]
+    pub grade: Option<Grade>,
+}
+
+/// Organisations by prefix, in [`TenantId::NODE`].
+pub struct Organisations;
+
+impl Collection for Organisations {
+    const NAME: &'static str = "organisations";
+    type Record = Organisation;
+    const HISTORY: History = History::All;
+}
+
+impl Organisation {
+    pub(crate) fn check(&self) -> Result<(), Vec<FieldError>> {
+        let mut faults = Faults::default();
+        faults.check("/name", check_name(&self.name));
+        faults.check("/names", check_names(&self.names));
+        if !self.prefix.owns(&self.id) {
+            faults.add("/id", "the identifier stands under the organisation's own prefix");
+        }
+        faults.into_result()
+    }
+}

@@ -1,0 +1,303 @@
+//! The command line's words.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Machines, data and identifiers of a plant in one program.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, \
+                          4 not permitted, 5 in conflict with what is there.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The settings file [default: weir.toml in this folder, if there is one].
+    #[arg(long, global = true, env = "WEIR_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data folder.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print results and errors only.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// How to reach a node other than the one that runs on this machine's data folder.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A node elsewhere")]
+pub(crate) struct Connection {
+    /// The node's address, such as https://weir.plant.example:7300.
+    #[arg(long, global = true, env = "WEIR_URL")]
+    pub(crate) url: Option<String>,
+    /// An API token.
+    #[arg(long, global = true, env = "WEIR_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Trust this certificate (PEM), such as one that a node generated.
+    #[arg(long, global = true, env = "WEIR_CERTIFICATE", value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node.
+    Serve(Serve),
+    /// Run a node with a demo plant: recorded signals over real Modbus.
+    Demo(Demo),
+    /// Look at tags and their samples.
+    #[command(subcommand)]
+    Tag(Tag),
+    /// Look identifiers up.
+    #[command(subcommand)]
+    Id(Id),
+    /// Manage organisations (tenants).
+    #[command(subcommand)]
+    Org(Org),
+    /// Manage users.
+    #[command(subcommand)]
+    User(User),
+    /// Manage API tokens.
+    #[command(subcommand)]
+    Token(Token),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Write all records of your organisation as text (JSON lines) to standard output.
+    Export,
+    /// Read records that `weir export` wrote.
+    Import {
+        /// The file; `-` reads standard input.
+        file: PathBuf,
+    },
+    /// Copy the running node's records into a folder below its data folder.
+    Backup,
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Print the manual page.
+    Man,
+    /// Print the OpenAPI document of the HTTP interface.
+    #[command(hide = true)]
+    Openapi,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Address and port of console and API; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Address and port of console and API; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Recorded rows a second; a row covers three minutes of the plant.
+    #[arg(long, default_value_t = 1.0, value_name = "ROWS")]
+    pub(crate) speed: f64,
+    /// Replay the recording of a fault (1 to 10) instead of normal operation.
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub(crate) fault: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tag {
+    /// List tags with their last values.
+    List {
+        /// Only tags whose name or identifier holds this text.
+        search: Option<String>,
+        /// At most this many.
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+    },
+    /// Show one tag.
+    Show {
+        /// The tag's identifier.
+        id: String,
+    },
+    /// Print a tag's samples.
+    Samples {
+        /// The tag's identifier.
+        id: String,
+        /// From this time (RFC 3339) [default: an hour ago].
+        #[arg(long)]
+        from: Option<String>,
+        /// To this time (RFC 3339) [default: now].
+        #[arg(long)]
+        to: Option<String>,
+        /// Thin out to at most this many points; the extremes stay.
+        #[arg(long, default_value_t = 1000)]
+        max_points: usize,
+        /// Print CSV.
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Print values as they arrive, until interrupted.
+    Watch {
+        /// The tags' identifiers.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Create a tag that programs write to over HTTP.
+    Create {
+        /// Its name.
+        name: String,
+        /// Its identifier [default: made from the name].
+        #[arg(long)]
+        id: Option<String>,
+        /// The type of its values.
+        #[arg(long = "type", default_value = "f64", value_name = "TYPE")]
+        data_type: String,
+        /// Its unit: a UCUM code such as Cel or kPa, or the plant's own text.
+        #[arg(long)]
+        unit: Option<String>,
+    },
+    /// Write a value to the device behind a tag.
+    Write {
+        /// The tag's identifier.
+        id: String,
+        /// The value.
+        value: String,
+        /// Really do it.
+        #[arg(long)]
+        confirm: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Id {
+    /// Show the record of an identifier.
+    Resolve {
+        /// The identifier, `prefix/suffix`.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Org {
+    /// List organisations.
+    List,
+    /// Create an organisation: a tenant of its own.
+    Create {
+        /// Its identifier prefix.
+        prefix: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// List users.
+    List,
+    /// Create a user; the password is generated and printed unless it is read from standard input.
+    Create {
+        /// The name to sign in with.
+        name: String,
+        /// Roles: administrator, engineer, operator, viewer, node-administrator.
+        #[arg(long = "role", required = true)]
+        roles: Vec<String>,
+        /// The highest grade that the user sees: public, general, important, core.
+        #[arg(long, default_value = "core")]
+        ceiling: String,
+        /// The organisation's prefix [default: your own].
+        #[arg(long)]
+        organisation: Option<String>,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Set a new password: generated and printed unless it is read from standard input.
+    Password {
+        /// The user's identifier.
+        id: String,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Forbid a user to sign in; open sessions and tokens end at once.
+    Disable {
+        /// The user's identifier.
+        id: String,
+    },
+    /// Let a disabled user sign in again.
+    Enable {
+        /// The user's identifier.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// List tokens.
+    List,
+    /// Create a token and print its secret, once.
+    Create {
+        /// What it is for.
+        name: String,
+        /// The user it acts as, by identifier [default: the one whose token you use].
+        #[arg(long)]
+        user: Option<String>,
+        /// What it may do, such as tag:read or sample:write; several are separated by commas.
+        #[arg(long, required = true, value_delimiter = ',')]
+        scopes: Vec<String>,
+        /// It ends after this many days.
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// Revoke a token at once.
+    Revoke {
+        /// The token's id, as `weir token list` prints it.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Prove that the audit log is whole and unchanged. Works on the files, node running or not.
+    Verify,
+    /// Print the newest entries.
+    List {
+        /// Only entries that hold this text.
+        search: Option<String>,
+        /// At most this many.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting, its value and where it came from.
+    Show {
+        /// Print it as a settings file.
+        #[arg(long, value_enum)]
+        format: Option<ConfigFormat>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ConfigFormat {
+    /// A settings file.
+    Toml,
+}

@@ -1,0 +1,23 @@
+//! The `weir` command: reads its words, runs what they say, exits.
+
+mod args;
+mod audit;
+mod client;
+mod config;
+mod demo;
+mod identifier;
+mod organisation;
+mod output;
+mod people;
+mod records;
+mod run;
+mod tag;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    run::run(cli)
+}

@@ -1,0 +1,94 @@
+//! `weir tag`
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::bail;
+use serde_json::{Value as Json, json};
+use weir_model::Timestamp;
+
+use crate::args::{Global, Tag};
+use crate::client::{Client, encode};
+use crate::output;
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("IDENTIFIER", "/id"),
+    ("NAME", "/name"),
+    ("VALUE", "/last/value"),
+    ("UNIT", "/unit_symbol"),
+    ("QUALITY", "/last/quality"),
+    ("TIME", "/last/time"),
+    ("PROTOCOL", "/protocol"),
+];
+
+const SAMPLES: &[(&str, &str)] = &[("TIME", "/time"), ("VALUE", "/value"), ("QUALITY", "/quality")];
+
+/// How far back `weir tag samples` looks unless told.
+const WINDOW: Duration = Duration::from_secs(3600);
+
+/// Runs a command about tags.
+pub(crate) fn run(command: Tag, client: &Client, global: &Global) -> anyhow::Result<()> {
+    match command {
+        Tag::List { search, limit } => {
+            let query = search.map(|text| format!("?q={}", encode(&text))).unwrap_or_default();
+            output::table(&client.list(&format!("/tags{query}"), limit)?, global.json, COLUMNS)
+        }
+        Tag::Show { id } => output::json(&client.get(&path(&id))?),
+        Tag::Samples { id, from, to, max_points, csv } => {
+            let now = SystemTime::now();
+            let time = |given: Option<String>, default| {
+                given.unwrap_or_else(|| Timestamp::from_system(default).to_string())
+            };
+            let from = encode(&time(from, now - WINDOW));
+            let to = encode(&time(to, now));
+            let path = format!("{}/samples?from={from}&to={to}&max_points={max_points}", path(&id));
+            if csv {
+                return client.lines(&path, "text/csv", |line| output::line(&line));
+            }
+            let answer = client.get(&path)?;
+            let samples = answer["samples"].as_array().cloned().unwrap_or_default();
+            output::table(&samples, global.json, SAMPLES)
+        }
+        Tag::Watch { ids } => watch(client, &ids, global),
+        Tag::Create { name, id, data_type, unit } => {
+            let mut body = json!({ "name": name, "data_type": data_type });
+            if let Some(id) = id {
+                body["id"] = id.into();
+            }
+            if let Some(unit) = unit {
+                body["unit"] = unit.into();
+            }
+            show(client.post("/tags", &body)?, global)
+        }
+        Tag::Write { id, value, confirm } => {
+            if !confirm {
+                bail!("this writes {value} to the device behind {id}; add --confirm to do it");
+            }
+            let value = serde_json::from_str(&value).unwrap_or(Json::String(value));
+            let body = json!({ "value": value, "confirm": true });
+            output::json(&client.post(&format!("{}/write", path(&id)), &body)?)
+        }
+    }
+}
+
+fn path(id: &str) -> String {
+    format!("/tags/{}", encode(id))
+}
+
+fn show(tag: Json, global: &Global) -> anyhow::Result<()> {
+    if global.json { output::json(&tag) } else { output::table(&[tag], false, COLUMNS) }
+}
+
+/// Prints samples from the live stream as they arrive.
+fn watch(client: &Client, ids: &[String], global: &Global) -> anyhow::Result<()> {
+    let tags: Vec<String> = ids.iter().map(|id| encode(id)).collect();
+    client.lines(&format!("/live?tags={}", tags.join(",")), "text/event-stream", |line| {
+        let Some(data) = line.strip_prefix("data:") else { return Ok(()) };
+        let data = data.trim();
+        if global.json {
+            return output::line(&data);
+        }
+        let sample: Json = serde_json::from_str(data)?;
+        let cells = ["/time", "/tag", "/value", "/quality"].map(|at| output::cell(&sample, at));
+        output::line(&cells.join("  "))
+    })
+}

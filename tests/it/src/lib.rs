@@ -1,0 +1,17 @@
+//! End-to-end tests: the program as it is shipped, started as its users start it, spoken to over
+//! its HTTP interface, killed without warning.
+//!
+//! Nothing here links a room of Weir but `weir-model`'s types; what a test knows of the node, any
+//! client could know.
+
+mod api;
+mod ledger;
+mod memory;
+mod noise;
+mod process;
+
+pub use api::{Api, encode};
+pub use ledger::{Ledger, kill_cycles};
+pub use memory::anonymous_kib;
+pub use noise::{Noise, throw_noise};
+pub use process::{READY_MAX, Weir};

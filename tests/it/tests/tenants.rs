@@ -1,0 +1,110 @@
+//! Two organisations in one node: neither sees anything of the other.
+
+use std::io::Read;
+
+use serde_json::{Value as Json, json};
+use weir_it::{Api, Weir, encode};
+
+const SCOPES: [&str; 12] = [
+    "asset:read",
+    "asset:write",
+    "tag:read",
+    "tag:write",
+    "sample:read",
+    "sample:write",
+    "device:read",
+    "device:write",
+    "identifier:read",
+    "audit:read",
+    "user:read",
+    "token:read",
+];
+
+#[test]
+fn a_second_tenant_sees_nothing_of_the_first() {
+    let data = tempfile::tempdir().unwrap();
+    let weir = Weir::serve(data.path()).unwrap();
+    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
+    let mut scopes = SCOPES.to_vec();
+    scopes.extend(["organisation:read", "organisation:write", "user:write"]);
+    let token = weir.api().sign_in_for_token(&user, &password, &scopes).unwrap();
+    let first = weir.api().with_token(&token);
+
+    let secret = "最高机密-reactor-7";
+    let asset = first.post("/api/v1/assets", &json!({ "name": secret, "level": "site" })).unwrap();
+    let asset = asset["id"].as_str().unwrap().to_owned();
+    let tag =
+        first.post("/api/v1/tags", &json!({ "name": secret, "data_type": "f64", "asset": asset }));
+    let tag = tag.unwrap()["id"].as_str().unwrap().to_owned();
+    let sample = json!({ "samples": [{ "tag": tag, "value": 4711.25 }] });
+    first.post("/api/v1/samples", &sample).unwrap();
+
+    first.post("/api/v1/organisations", &json!({ "prefix": "other", "name": "Other" })).unwrap();
+    let body = json!({
+        "name": "eve", "password": "a long enough secret 1", "roles": ["administrator"],
+        "ceiling": "core", "organisation": "other",
+    });
+    first.post("/api/v1/users", &body).unwrap();
+    let token = weir.api().sign_in_for_token("eve", "a long enough secret 1", &SCOPES).unwrap();
+    let second = weir.api().with_token(&token);
+
+    let id = encode(&tag);
+    for path in [
+        format!("/api/v1/tags/{id}"),
+        format!("/api/v1/tags/{id}/samples"),
+        format!("/api/v1/identifiers/{id}"),
+        format!("/api/v1/identifiers/{}", encode(&asset)),
+        format!("/api/v1/assets/{}", encode(&asset)),
+        format!("/api/v1/live?tags={id}"),
+    ] {
+        let answer = second.get(&path).unwrap();
+        assert_eq!(answer.status, 404, "{path}: {}", answer.text);
+        unknown(&answer.text.replace(&tag, ""), secret, &path);
+    }
+    let write = second.json("POST", "/api/v1/samples", &sample).unwrap();
+    assert_eq!((write.status, write.json()["code"].as_str()), (422, Some("unknown-tag")));
+    let patch =
+        second.json("PATCH", &format!("/api/v1/tags/{id}"), &json!({ "name": "mine" })).unwrap();
+    assert_eq!(patch.status, 404, "{}", patch.text);
+    let taken =
+        second.json("POST", "/api/v1/tags", &json!({ "id": tag, "name": "x", "data_type": "f64" }));
+    let taken = taken.unwrap();
+    assert!((400..500).contains(&taken.status) && taken.status != 409, "{taken:?}");
+
+    // Every readable list of the interface, as its own document names them.
+    for path in readable(&first) {
+        let answer = second.get(&path).unwrap();
+        if answer.status == 200 && !answer.header("content-type").starts_with("text/event-stream") {
+            unknown(&answer.text, secret, &path);
+            unknown(&answer.text, &tag, &path);
+        }
+    }
+    // Publicly known: whether an address answers does not depend on who asks.
+    let nobody = weir.api();
+    assert_eq!(nobody.get(&format!("/api/v1/tags/{id}")).unwrap().status, 401);
+    let mut end = String::new();
+    if let Ok(mut stream) = nobody.stream(&format!("/api/v1/live?tags={id}"), &[]) {
+        stream.read_to_string(&mut end).unwrap();
+        panic!("the anonymous visitor got a stream: {end}");
+    }
+    weir.stop().unwrap();
+}
+
+fn unknown(text: &str, secret: &str, path: &str) {
+    assert!(!text.contains(secret), "{path} tells {secret}: {text}");
+}
+
+/// Every path of the OpenAPI document that is read and takes no parameter.
+fn readable(api: &Api) -> Vec<String> {
+    let document: Json = api.fetch("/api/v1/openapi.json").unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let mut found: Vec<String> = paths
+        .iter()
+        .filter(|(path, methods)| !path.contains('{') && methods.get("get").is_some())
+        .map(|(path, _)| path.clone())
+        .filter(|path| path != "/api/v1/live" && path != "/api/v1/openapi.json")
+        .collect();
+    assert!(found.len() > 8, "{found:?}");
+    found.sort();
+    found
+}

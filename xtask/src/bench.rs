@@ -1,0 +1,74 @@
+//! `cargo xtask bench NAME`: measures one room.
+//!
+//! Measured is what the demo and the tests run: the dev profile, whose dependencies and inner
+//! loops are optimised like a release's. The profile stands in the output, so that nobody takes
+//! the numbers for another's; `--release` measures the release profile.
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use serde_json::{Value as Json, json};
+
+use crate::process::{self, cargo, target};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What to measure.
+    name: Room,
+    /// End within a minute.
+    #[arg(long)]
+    quick: bool,
+    /// Print one JSON object as the last line.
+    #[arg(long)]
+    json: bool,
+    /// Measure the release profile, which is compiled first.
+    #[arg(long)]
+    release: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Room {
+    Store,
+    Historian,
+    Modbus,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let example = match args.name {
+        Room::Store => "bench_store",
+        Room::Historian => "bench_historian",
+        Room::Modbus => "bench_modbus",
+    };
+    let profile = if args.release { "release" } else { "dev" };
+    process::run(&mut cargo(&[
+        "build",
+        "--workspace",
+        "--profile",
+        profile,
+        "--example",
+        example,
+    ]))?;
+    let folder = if args.release { "release" } else { "debug" };
+    let program = target().join(folder).join("examples").join(example);
+    let mut bench = process::command(&program.to_string_lossy());
+    if args.quick {
+        bench.arg("--quick");
+    }
+    if !args.json {
+        println!("profile: {profile}");
+        return process::run(&mut bench);
+    }
+    bench.arg("--json");
+    let output = process::output(&mut bench)?;
+    let (before, last) = output.trim_end().rsplit_once('\n').unwrap_or(("", output.trim_end()));
+    if !before.is_empty() {
+        println!("{before}");
+    }
+    let mut numbers: Json = serde_json::from_str(last)
+        .with_context(|| format!("the last line of {example} is no JSON: {last}"))?;
+    let Some(object) = numbers.as_object_mut() else {
+        bail!("the last line of {example} is no JSON object");
+    };
+    object.insert("profile".into(), json!(profile));
+    println!("{numbers}");
+    Ok(())
+}
