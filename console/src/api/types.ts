@@ -166,6 +166,12 @@ export interface Tag {
   version: number;
 }
 
+/** A tag whose samples are sent, not read from a device. */
+export interface TagDraft extends TagPatch {
+  id?: Id;
+  data_type: DataType;
+}
+
 /** What is changed of a tag. */
 export interface TagPatch {
   name: string;
@@ -326,22 +332,26 @@ export interface IdentifierRecord {
 
 export interface User {
   id: Id;
+  /** The name to sign in with. */
   name: string;
+  /** The name for people, where it is another. */
+  full_name: string | null;
   roles: string[];
   ceiling: Grade;
-  disabled?: boolean;
-  created?: Time;
-  version?: number;
+  disabled: boolean;
+  version: number;
 }
 
 export interface Token {
-  id: Id;
+  id: string;
   name: string;
-  scopes: string[];
-  expires: Time | null;
-  created?: Time;
-  last_used?: Time | null;
-  revoked?: boolean;
+  user: Id;
+  actions: string[];
+  ceiling: Grade;
+  created: Time;
+  expires: Time;
+  /** Since the node started. */
+  last_used: Time | null;
 }
 
 export interface NewToken extends Token {
@@ -352,20 +362,23 @@ export interface NewToken extends Token {
 export interface AuditItem {
   index: number;
   time: Time;
-  principal: string;
-  cause: string | null;
+  principal: Id;
+  cause: string;
+  /** `change`, `refusal`, `sign_in`, `flood` or `note`. */
+  kind: string;
+  /** In the shape of its kind. */
   event: unknown;
   detail: unknown;
-  request: string | null;
-  tenant: number | null;
+  request: string;
+  remote: string | null;
+  tenant: number;
   leaf_hash: string;
 }
 
 export interface Checkpoint {
+  origin: string;
   size: number;
   root: string;
-  time?: Time;
-  signature?: string;
-  key?: string;
-  text?: string;
+  /** The signed note. */
+  checkpoint: string;
 }

@@ -9,12 +9,14 @@ import { toSeconds } from '../format/time';
 import { toNumber } from '../format/value';
 import { useFollow } from '../live/live';
 
-const WIDTH = 120;
+const WIDTH = 110;
 const HEIGHT = 26;
 /** The last ten minutes, the span an operator glances back over. */
 const SPAN_S = 600;
+/** A young tag's line is stretched to the box once it spans this much. */
+const SPAN_S_MIN = 60;
 /** Points kept; more than the pixels there are would not be seen. */
-const POINTS_MAX = 240;
+const POINTS_MAX = 700;
 
 type Point = readonly [seconds: number, value: number | null];
 
@@ -61,7 +63,10 @@ export function Sparkline({ tag }: { tag: Tag }) {
   const [path, setPath] = useState('');
   const draw = () => {
     const to = points.current.at(-1)?.[0];
-    if (to !== undefined) setPath(sparkPath(points.current, to - SPAN_S, to, WIDTH, HEIGHT));
+    const first = points.current[0]?.[0];
+    if (to === undefined || first === undefined) return;
+    const from = Math.max(to - SPAN_S, Math.min(first, to - SPAN_S_MIN));
+    setPath(sparkPath(points.current, from, to, WIDTH, HEIGHT));
   };
   useEffect(() => {
     if (!history.data) return;

@@ -69,7 +69,7 @@ export function ValueText({ tag, sample }: { tag: TagShape; sample: Sample | nul
   return (
     <span className={bad ? 'value value-bad' : 'value'}>
       <span className="value-number">{formatValue(sample?.value, tag)}</span>
-      {unitText(tag) ? <span className="value-unit">{unitText(tag)}</span> : null}
+      <span className="value-unit">{unitText(tag)}</span>
     </span>
   );
 }
@@ -85,12 +85,12 @@ export function LiveQuality({ tag }: { tag: Tag }) {
   return sample ? <QualityMark quality={sample.quality} /> : <span className="muted">{t('quality.none')}</span>;
 }
 
-export function LiveTime({ tag }: { tag: Tag }) {
+export function LiveTime({ tag, millis = true }: { tag: Tag; millis?: boolean }) {
   const sample = useLast(tag.id, tag.last);
   if (!sample) return <span className="muted">–</span>;
   return (
     <time dateTime={sample.time} title={formatTime(sample.time, true)}>
-      {formatRecent(sample.time, new Date())}
+      {formatRecent(sample.time, new Date(), millis)}
     </time>
   );
 }

@@ -1,13 +1,24 @@
 import type { ReactNode } from 'react';
 import { Icon } from './Icon';
 
-/** A column's head that sorts; `sort` is `column` or `-column`. */
-export function SortHead({ label, column, sort, onSort, className }: { label: string; column: string; sort: string; onSort: (sort: string) => void; className?: string }) {
-  const down = sort === `-${column}`;
-  const on = down || sort === column;
+interface SortHeadProps {
+  label: string;
+  column: string;
+  /** `column` or `-column`. */
+  sort: string;
+  onSort: (sort: string) => void;
+  className?: string;
+  /** The direction of `column`, where there is no other. */
+  oneWay?: 'descending';
+}
+
+/** A column's head that sorts. */
+export function SortHead({ label, column, sort, onSort, className, oneWay }: SortHeadProps) {
+  const on = sort === `-${column}` || sort === column;
+  const down = oneWay ? on : sort === `-${column}`;
   return (
     <th scope="col" className={className} aria-sort={on ? (down ? 'descending' : 'ascending') : undefined}>
-      <button type="button" className="sort" onClick={() => onSort(on && !down ? `-${column}` : column)}>
+      <button type="button" className="sort" onClick={() => onSort(on && !down && !oneWay ? `-${column}` : column)}>
         {label}
         {on ? <Icon name={down ? 'down' : 'up'} size={12} /> : null}
       </button>

@@ -53,10 +53,10 @@ impl<S: Send + Sync> FromRequest<S> for Patch {
 
 impl Patch {
     /// The document as the patch leaves it.
-    pub(crate) fn apply<T: Serialize + DeserializeOwned>(self, current: &T) -> Result<T, Failure> {
+    pub(crate) fn apply<T: Serialize + DeserializeOwned>(&self, current: &T) -> Result<T, Failure> {
         let mut document = serde_json::to_value(current)
             .map_err(|error| Failure::internal("write a document as JSON", &error))?;
-        merge(&mut document, self.0);
+        merge(&mut document, self.0.clone());
         from_value(document)
     }
 }

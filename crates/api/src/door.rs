@@ -31,6 +31,9 @@ pub(crate) const COOKIE: &str = "weir_session";
 /// The header in which cookie callers repeat the session's CSRF token.
 pub(crate) const CSRF_HEADER: &str = "x-weir-csrf";
 
+/// The reason in the audit for things that are there and above the caller's ceiling.
+const ABOVE_CEILING: &str = "above-ceiling";
+
 /// Longest credential in bytes that is looked at.
 const CREDENTIAL_BYTES_MAX: usize = 512;
 
@@ -100,7 +103,15 @@ async fn admit(State(gate): State<Gate>, mut request: Request, next: Next) -> Re
             if let Err(failure) = permit(&visit, &request) {
                 return refuse(&visit, request.method(), failure).await;
             }
-            request.extensions_mut().insert(visit);
+            let method = request.method().clone();
+            request.extensions_mut().insert(visit.clone());
+            let response = next.run(request).await;
+            note_refusal(visit, method, &response);
+            response
+        }
+        // Where nothing is asked, credentials that say nothing do no harm.
+        Err((visit, _)) if permission == Permission::Public => {
+            request.extensions_mut().insert(visit.asking(permission));
             next.run(request).await
         }
         Err((visit, failure)) => {
@@ -110,8 +121,8 @@ async fn admit(State(gate): State<Gate>, mut request: Request, next: Next) -> Re
     }
 }
 
-/// Who calls. Credentials that are given and wrong are an error even where none are needed: a
-/// program that sends an expired token should learn so.
+/// Who calls. Credentials that are given and wrong are an error, not the anonymous visitor: a program that
+/// sends an expired token should learn so.
 fn identify(state: &ApiState, request: &Request) -> Result<Visit, (Box<Visit>, Failure)> {
     let headers = request.headers();
     let nobody = || Visit::of(state.clone(), request, state.access.anonymous(), None);
@@ -162,6 +173,20 @@ async fn refuse(visit: &Visit, method: &Method, failure: Failure) -> Response {
     failure.into_response()
 }
 
+/// Writes down what a handler refused: a permission that depends on the request's document, or a
+/// thing above the caller's ceiling. It is written beside the answer, whose time must not tell
+/// what is there and hidden from what is not there.
+fn note_refusal(visit: Visit, method: Method, response: &Response) {
+    let Permission::Needs(action, _) = visit.permission else { return };
+    let Some(failure) = response.extensions().get::<Failure>() else { return };
+    if failure.hidden || matches!(failure.problem.status, 401 | 403) {
+        let failure = failure.clone();
+        tokio::spawn(async move {
+            visit.audit_refusal(method.as_str(), action.to_string(), &failure).await;
+        });
+    }
+}
+
 /// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110, section 11.1).
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
@@ -191,7 +216,8 @@ impl Visit {
     /// Writes a refusal to the audit.
     pub(crate) async fn audit_refusal(&self, method: &str, action: String, failure: &Failure) {
         let author = self.author(&format!("{} {}", method.to_ascii_lowercase(), self.path()));
-        let (reason, status) = (failure.problem.code.as_str().to_owned(), failure.problem.status);
+        let reason = if failure.hidden { ABOVE_CEILING } else { failure.problem.code.as_str() };
+        let (reason, status) = (reason.to_owned(), failure.problem.status);
         let event = Event::Refusal { action, reason, status };
         let entry = Entry::new(self.now(), author, event).from_remote(self.remote());
         if let Err(error) = self.state().audit.refuse(entry).await {

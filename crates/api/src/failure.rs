@@ -25,16 +25,24 @@ pub(crate) const FIELD_ERRORS_MAX: usize = 20;
 pub(crate) struct Failure {
     pub(crate) problem: Box<Problem>,
     pub(crate) retry_after: Option<u32>,
+    /// Whether there is such a thing and the caller may not know of it. The answer does not tell;
+    /// the audit does.
+    pub(crate) hidden: bool,
 }
 
 impl Failure {
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { problem: Box::new(Problem::new(code, detail)), retry_after: None }
+        Self { problem: Box::new(Problem::new(code, detail)), retry_after: None, hidden: false }
     }
 
     /// Nothing has that identifier, or the caller may not know of it: the two look alike.
     pub(crate) fn not_found(what: impl std::fmt::Display) -> Self {
         Self::new(ProblemCode::NotFound, format!("There is no {what}."))
+    }
+
+    /// As [`Failure::not_found`], of a thing that is there.
+    pub(crate) fn hidden(what: impl std::fmt::Display) -> Self {
+        Self { hidden: true, ..Self::not_found(what) }
     }
 
     pub(crate) fn field(

@@ -1,5 +1,7 @@
 //! The OpenAPI document, made from the table of routes.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -56,6 +58,7 @@ pub fn openapi() -> OpenApi {
         }
     }
     patches(&mut paths, &mut components);
+    prune(&paths, &mut components);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     let cookie = ApiKey::Cookie(ApiKeyValue::new(crate::door::COOKIE));
     components.add_security_scheme("token", SecurityScheme::Http(bearer));
@@ -151,6 +154,39 @@ fn describe(operation: &mut Operation, method: &str, path: &str, permission: Per
     }
     let extensions = operation.extensions.get_or_insert_default();
     extensions.insert("x-weir-permission".to_owned(), json!(asked));
+}
+
+/// Takes out the schemas that nothing refers to any more.
+fn prune(paths: &Paths, components: &mut Components) {
+    let mut used = BTreeSet::new();
+    let mut open = vec![serde_json::to_value(paths).unwrap_or_default()];
+    // Every round adds names of schemas or is the last one.
+    while let Some(part) = open.pop() {
+        let mut found = BTreeSet::new();
+        references(&part, &mut found);
+        for name in found {
+            if let Some(schema) = components.schemas.get(&name)
+                && used.insert(name)
+            {
+                open.push(serde_json::to_value(schema).unwrap_or_default());
+            }
+        }
+    }
+    components.schemas.retain(|name, _| used.contains(name));
+}
+
+/// The names of the schemas that a part refers to. Depth is that of our own document.
+fn references(part: &Json, found: &mut BTreeSet<String>) {
+    match part {
+        Json::Object(fields) => {
+            if let Some(Json::String(reference)) = fields.get("$ref") {
+                found.extend(reference.rsplit('/').next().map(str::to_owned));
+            }
+            fields.values().for_each(|part| references(part, found));
+        }
+        Json::Array(items) => items.iter().for_each(|part| references(part, found)),
+        _ => {}
+    }
 }
 
 /// A merge patch has the fields of the whole document, none of which is required and each of which

@@ -26,6 +26,7 @@ pub use error::NodeError;
 pub use first::FirstAdministrator;
 pub use node::Node;
 pub use tls::TlsError;
+pub use weir_access::generate_password;
 
 /// The OpenAPI document of the HTTP interface, as JSON.
 pub fn openapi() -> String {

@@ -36,25 +36,21 @@ pub(crate) fn user(command: User, client: &Client, global: &Global) -> anyhow::R
             if let Some(prefix) = organisation {
                 body["organisation"] = prefix.into();
             }
-            if password_stdin {
-                body["password"] = password_from_stdin()?.into();
-            }
-            let made = client.post("/users", &body)?;
-            show_user(&made, global)
+            let (password, generated) = new_password(password_stdin)?;
+            body["password"] = password.clone().into();
+            let user = client.post("/users", &body)?;
+            show_user(&user, generated.then_some(password.as_str()), global)
         }
         User::Password { id, password_stdin } => {
-            let body = if password_stdin {
-                json!({ "password": password_from_stdin()? })
-            } else {
-                json!({ "generate_password": true })
-            };
-            show_user(&client.patch(&path(&id), &body)?, global)
+            let (password, generated) = new_password(password_stdin)?;
+            let user = client.patch(&path(&id), &json!({ "password": password }))?;
+            show_user(&user, generated.then_some(password.as_str()), global)
         }
         User::Disable { id } => {
-            show_user(&client.patch(&path(&id), &json!({ "disabled": true }))?, global)
+            show_user(&client.patch(&path(&id), &json!({ "disabled": true }))?, None, global)
         }
         User::Enable { id } => {
-            show_user(&client.patch(&path(&id), &json!({ "disabled": false }))?, global)
+            show_user(&client.patch(&path(&id), &json!({ "disabled": false }))?, None, global)
         }
     }
 }
@@ -63,15 +59,28 @@ fn path(id: &str) -> String {
     format!("/users/{}", encode(id))
 }
 
-fn show_user(user: &Json, global: &Global) -> anyhow::Result<()> {
+/// Prints a user, and the password where it was generated.
+fn show_user(user: &Json, generated: Option<&str>, global: &Global) -> anyhow::Result<()> {
     if global.json {
-        return output::json(user);
+        let mut user = user.clone();
+        if let Some(password) = generated {
+            user["password"] = password.into();
+        }
+        return output::json(&user);
     }
     output::table(std::slice::from_ref(user), false, USERS)?;
-    if let Some(password) = user["password"].as_str() {
-        output::line(&format!("\nPassword, shown this once: {password}"))?;
+    match generated {
+        Some(password) => output::line(&format!("\nPassword, shown this once: {password}")),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// A password, and whether it was made here.
+fn new_password(from_stdin: bool) -> anyhow::Result<(String, bool)> {
+    if from_stdin {
+        return Ok((password_from_stdin()?, false));
+    }
+    Ok((weir_node::generate_password()?, true))
 }
 
 fn password_from_stdin() -> anyhow::Result<String> {

@@ -27,11 +27,14 @@ pub(crate) fn import(client: &Client, file: &Path, global: &Global) -> anyhow::R
     if global.json {
         return output::json(&answer);
     }
-    output::line(&format!("{} records read", output::cell(&answer, "/imported")))
+    output::line(&format!("{} lines read", output::cell(&answer, "/lines")))
 }
 
-/// Has the node copy its records.
+/// Has the node copy its records; prints the copy's place in the node's data folder.
 pub(crate) fn backup(client: &Client, global: &Global) -> anyhow::Result<()> {
     let answer = client.post("/backup", &json!({}))?;
-    if global.json { output::json(&answer) } else { output::line(&output::cell(&answer, "/path")) }
+    if global.json {
+        return output::json(&answer);
+    }
+    output::line(&format!("backups/{}", output::cell(&answer, "/name")))
 }

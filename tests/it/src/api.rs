@@ -163,7 +163,8 @@ impl Api {
         Ok(answer.into_body().into_reader())
     }
 
-    /// Signs in and returns a token with the given scopes.
+    /// Signs in and returns a token with the given scopes; with all that the user may do, if none
+    /// are given.
     ///
     /// # Errors
     /// Any refusal.
@@ -179,7 +180,9 @@ impl Api {
             bail!("sign-in of {user}: {} {}", answer.status, answer.text);
         }
         let cookie = answer.header("set-cookie").split(';').next().unwrap_or_default().to_owned();
-        let csrf = answer.json()["csrf"].as_str().unwrap_or_default().to_owned();
+        let session = answer.json();
+        let csrf = session["csrf"].as_str().unwrap_or_default().to_owned();
+        let scopes = if scopes.is_empty() { session["permissions"].clone() } else { scopes.into() };
         let day_from_now = std::time::SystemTime::now() + Duration::from_secs(24 * 3600);
         let expires = Timestamp::from_system(day_from_now);
         let body =

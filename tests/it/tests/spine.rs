@@ -61,7 +61,7 @@ fn the_demo_shows_a_plants_signals() {
     assert!(thin["samples"].as_array().unwrap().len() <= 2);
     let csv = api.send("GET", &path, &[("accept", "text/csv")], &[]).unwrap();
     assert!(csv.header("content-type").starts_with("text/csv"), "{csv:?}");
-    assert!(csv.text.starts_with("time,value,quality"), "{}", csv.text);
+    assert!(csv.text.starts_with("tag,time,value,quality"), "{}", csv.text);
 
     // Any asset can be looked up by its identifier.
     let assets = api.list("/api/v1/assets").unwrap();

@@ -44,7 +44,9 @@ export default function TokensPage() {
               <tr>
                 <th scope="col">{t('tokens.name')}</th>
                 <th scope="col">{t('tokens.scopes')}</th>
+                <th scope="col">{t('tokens.user')}</th>
                 <th scope="col">{t('tokens.expires')}</th>
+                <th scope="col">{t('tokens.lastUsed')}</th>
                 <th scope="col">
                   <span className="sr-only">{t('state.actions')}</span>
                 </th>
@@ -58,13 +60,15 @@ export default function TokensPage() {
                     <small>{token.id}</small>
                   </th>
                   <td className="scopes-cell">
-                    {token.scopes.map((scope) => (
+                    {token.actions.map((scope) => (
                       <code key={scope} className="chip">
                         {scope}
                       </code>
                     ))}
                   </td>
-                  <td className={token.expires && Date.parse(token.expires) < Date.now() ? 'tone-bad' : ''}>{token.expires ? formatTime(token.expires) : t('tokens.never')}</td>
+                  <td>{token.user}</td>
+                  <td className={Date.parse(token.expires) < Date.now() ? 'tone-bad' : ''}>{formatTime(token.expires)}</td>
+                  <td className="muted">{token.last_used ? formatTime(token.last_used) : t('tokens.unused')}</td>
                   <td className="action-cell">{may('token:write') ? <Button kind="quiet" icon="trash" label={t('tokens.revoke')} onClick={() => setOpen({ revoke: token })} /> : null}</td>
                 </tr>
               ))}

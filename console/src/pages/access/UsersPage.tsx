@@ -40,7 +40,7 @@ export default function UsersPage() {
   const query = (search.get('q') ?? '').trim().toLowerCase();
   const users = usePages<User>('/users', {});
   const all = users.data?.pages.flatMap((page) => page.items) ?? [];
-  const items = query ? all.filter((user) => [user.name, user.id, ...user.roles].some((text) => text.toLowerCase().includes(query))) : all;
+  const items = query ? all.filter((user) => [user.name, user.full_name ?? '', user.id, ...user.roles].some((text) => text.toLowerCase().includes(query))) : all;
   const self = state.kind === 'signed-in' ? state.session.principal : '';
   const done = async (message: string) => {
     setOpen(null);
@@ -74,7 +74,7 @@ export default function UsersPage() {
               {items.map((user) => (
                 <tr key={user.id}>
                   <th scope="row" className="name-cell">
-                    {user.name} {user.id === self ? <span className="chip">{t('users.you')}</span> : null}
+                    {user.name} {user.full_name ? <span className="muted">{user.full_name}</span> : null} {user.id === self ? <span className="chip">{t('users.you')}</span> : null}
                     <small>{user.id}</small>
                   </th>
                   <td>{user.roles.map((role) => roleLabel(role, t)).join(', ')}</td>
@@ -107,7 +107,7 @@ export default function UsersPage() {
           action={t('action.delete')}
           danger
           onConfirm={async () => {
-            await remove(withId('/users', open.user.id), open.user.version === undefined ? null : `"${open.user.version}"`);
+            await remove(withId('/users', open.user.id), `"${open.user.version}"`);
             await done(t('users.deleted', { name: open.user.name }));
           }}
           onClose={() => setOpen(null)}
@@ -120,7 +120,13 @@ export default function UsersPage() {
 function UserDialog({ user, onClose, onDone }: { user: User | undefined; onClose: () => void; onDone: () => void }) {
   const { t } = useT();
   // Passwords are never kept, so they are not part of the draft.
-  const draft = useDraft(`user.${user?.id ?? 'new'}`, { name: user?.name ?? '', roles: user?.roles ?? ['viewer'], ceiling: user?.ceiling ?? ('general' as Grade), disabled: user?.disabled ?? false });
+  const draft = useDraft(`user.${user?.id ?? 'new'}`, {
+    name: user?.name ?? '',
+    fullName: user?.full_name ?? '',
+    roles: user?.roles ?? ['viewer'],
+    ceiling: user?.ceiling ?? ('general' as Grade),
+    disabled: user?.disabled ?? false,
+  });
   const { value } = draft;
   const set = (part: Partial<typeof value>) => draft.change((now) => ({ ...now, ...part }));
   const [password, setPassword] = useState('');
@@ -131,9 +137,9 @@ function UserDialog({ user, onClose, onDone }: { user: User | undefined; onClose
     event.preventDefault();
     setBusy(true);
     setError(undefined);
-    const body = { roles: value.roles, ceiling: value.ceiling, ...(password ? { password } : {}) };
+    const body = { full_name: value.fullName.trim() || null, roles: value.roles, ceiling: value.ceiling, ...(password ? { password } : {}) };
     try {
-      if (user) await patch(withId('/users', user.id), { ...body, disabled: value.disabled }, user.version === undefined ? null : `"${user.version}"`);
+      if (user) await patch(withId('/users', user.id), { ...body, disabled: value.disabled }, `"${user.version}"`);
       else await post('/users', { ...body, name: value.name.trim() });
       draft.forget();
       onDone();
@@ -147,6 +153,7 @@ function UserDialog({ user, onClose, onDone }: { user: User | undefined; onClose
       <form className="form" onSubmit={(event) => void submit(event)}>
         {error ? <ProblemPanel error={error} placed={(field) => field === '/name' || field === '/password'} /> : null}
         {user ? null : <TextField label={t('users.name')} required autoCapitalize="none" value={value.name} onChange={(name) => set({ name })} error={fieldError(error, '/name')} />}
+        <TextField label={t('users.fullName')} value={value.fullName} onChange={(fullName) => set({ fullName })} error={fieldError(error, '/full_name')} />
         <TextField
           label={user ? t('users.newPassword') : t('signIn.password')}
           hint={user ? t('users.passwordKeep') : t('users.passwordHint', { count: PASSWORD_LENGTH_MIN })}

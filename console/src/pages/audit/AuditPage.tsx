@@ -1,12 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
-import { Fragment, useState } from 'react';
+import { Fragment, useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import { get, getAll } from '../../api/client';
 import { REFRESH_MS, usePages } from '../../api/queries';
 import type { AuditItem, Checkpoint } from '../../api/types';
 import { downloadCsv, fileName, toCsv } from '../../csv/csv';
 import { formatTime } from '../../format/time';
-import { useT } from '../../i18n/i18n';
+import { useT, type Translate } from '../../i18n/i18n';
 import { Button } from '../../ui/Button';
 import { Copyable } from '../../ui/Copy';
 import { SelectField } from '../../ui/Field';
@@ -16,12 +16,12 @@ import { SearchField } from '../../ui/SearchField';
 import { TableBox } from '../../ui/Table';
 import { href, useSearchState } from '../../url/search';
 import './audit.css';
-import { EVENT_KINDS, summarize, type EventKind } from './event';
+import { EVENT_KINDS, summarize, type ChangedObject, type EventKind } from './event';
 
 /** Most rows of one export. */
 const EXPORT_ROWS_MAX = 20_000;
 
-const KIND_TONES: Record<EventKind, string> = { change: '', refusal: 'tone-bad', 'sign-in': '', flood: 'tone-bad', note: 'muted' };
+const KIND_TONES: Record<EventKind, string> = { change: '', refusal: 'tone-bad', sign_in: '', flood: 'tone-bad', note: 'muted' };
 
 /** Who did what, newest first, out of a log that nobody can change unseen. */
 export default function AuditPage() {
@@ -30,29 +30,34 @@ export default function AuditPage() {
   const q = search.get('q') ?? '';
   const kind = search.get('event') ?? '';
   const open = search.get('entry') ?? '';
-  const audit = usePages<AuditItem>('/audit', { q });
+  const audit = usePages<AuditItem>('/audit', { q, kind });
   const [failure, setFailure] = useState<unknown>();
   const [exporting, setExporting] = useState(false);
-  const loaded = audit.data?.pages.flatMap((page) => page.items) ?? [];
-  const items = kind ? loaded.filter((item) => summarize(item.event).kind === kind) : loaded;
+  const items = audit.data?.pages.flatMap((page) => page.items) ?? [];
+  // The node looks through a part of the log at a time; a part without a match leads to the next.
+  const { hasNextPage, isFetching, fetchNextPage } = audit;
+  const searching = items.length === 0 && hasNextPage;
+  useEffect(() => {
+    if (searching && !isFetching) void fetchNextPage();
+  }, [searching, isFetching, fetchNextPage]);
 
   const exportCsv = async () => {
     setExporting(true);
     setFailure(undefined);
     try {
-      const { items: all } = await getAll<AuditItem>('/audit', { q }, EXPORT_ROWS_MAX);
-      const header = ['index', 'time', 'principal', 'event', 'cause', 'request', 'objects', 'detail', 'leaf_hash'];
+      const { items: all } = await getAll<AuditItem>('/audit', { q, kind }, EXPORT_ROWS_MAX);
+      const header = ['index', 'time', 'principal', 'kind', 'cause', 'request', 'remote', 'what', 'detail', 'leaf_hash'];
       const rows = all
-        .map((item) => ({ item, event: summarize(item.event) }))
-        .filter(({ event }) => !kind || event.kind === kind)
+        .map((item) => ({ item, event: summarize(item) }))
         .map(({ item, event }) => [
           item.index,
           item.time,
           item.principal,
-          event.name,
+          item.kind,
           item.cause,
           item.request,
-          event.objects.map((object) => `${object.op} ${object.collection} ${object.key}`).join('; ') || JSON.stringify(event.content),
+          item.remote,
+          event.text || event.objects.map((object) => `${object.op} ${object.collection} ${object.key}`).join('; '),
           item.detail ? JSON.stringify(item.detail) : '',
           item.leaf_hash,
         ]);
@@ -89,8 +94,8 @@ export default function AuditPage() {
       </div>
       {failure ? <ProblemPanel error={failure} /> : null}
       {audit.error ? <ProblemPanel error={audit.error} retry={() => void audit.refetch()} /> : null}
-      {audit.isPending ? <Loading /> : null}
-      {audit.data && items.length === 0 ? <Empty icon="audit" title={t('audit.none')} /> : null}
+      {audit.isPending || searching ? <Loading /> : null}
+      {audit.data && items.length === 0 && !searching ? <Empty icon="audit" title={t('audit.none')} /> : null}
       {items.length > 0 ? (
         <TableBox label={t('nav.audit')}>
           <table className="table audit-table">
@@ -118,9 +123,9 @@ export default function AuditPage() {
           </table>
         </TableBox>
       ) : null}
-      {audit.hasNextPage ? (
+      {hasNextPage && !searching ? (
         <p className="more">
-          <Button label={t('action.more')} busy={audit.isFetchingNextPage} onClick={() => void audit.fetchNextPage()} />
+          <Button label={t('action.more')} busy={audit.isFetchingNextPage} onClick={() => void fetchNextPage()} />
         </p>
       ) : null}
     </>
@@ -129,8 +134,8 @@ export default function AuditPage() {
 
 function Entry({ item, open, onToggle }: { item: AuditItem; open: boolean; onToggle: (on: boolean) => void }) {
   const { t } = useT();
-  const event = summarize(item.event);
-  const kind = event.kind ? t(`event.${event.kind}`) : event.name;
+  const event = summarize(item);
+  const kind = event.kind ? t(`event.${event.kind}`) : item.kind;
   const first = event.objects[0];
   return (
     <>
@@ -144,13 +149,13 @@ function Entry({ item, open, onToggle }: { item: AuditItem; open: boolean; onTog
         <td className="what-cell">
           {first ? (
             <>
-              <span className="muted">{`${first.op} ${first.collection}`}</span> <code>{first.key}</code>
+              <span className="muted">{objectText(first, t)}</span> <code title={first.key}>{shortKey(first.key)}</code>
               {event.objects.length > 1 ? <span className="muted"> {t('audit.andMore', { count: event.objects.length - 1 })}</span> : null}
             </>
           ) : (
-            <span>{plainText(event.content)}</span>
+            <span>{event.text}</span>
           )}
-          {item.cause ? <small className="muted"> {item.cause}</small> : null}
+          <small className="muted"> {item.cause}</small>
         </td>
         <td className="action-cell">
           <Button kind="quiet" icon={open ? 'up' : 'down'} iconOnly label={t('audit.detailsOf', { index: item.index })} aria-expanded={open} onClick={() => onToggle(!open)} />
@@ -164,7 +169,8 @@ function Entry({ item, open, onToggle }: { item: AuditItem; open: boolean; onTog
                 [t('tags.time'), formatTime(item.time, true)],
                 [t('audit.principal'), <code key="p">{item.principal}</code>],
                 [t('audit.cause'), item.cause],
-                [t('problem.request'), item.request ? <Copyable key="r" text={item.request} /> : null],
+                [t('audit.remote'), item.remote],
+                [t('problem.request'), <Copyable key="r" text={item.request} />],
                 [t('audit.leaf'), <code key="l">{item.leaf_hash}</code>],
               ]}
             />
@@ -172,7 +178,7 @@ function Entry({ item, open, onToggle }: { item: AuditItem; open: boolean; onTog
               <ul className="plain-list">
                 {event.objects.map((object, index) => (
                   <li key={index}>
-                    <span className="muted">{`${object.op} ${object.collection}`}</span> {object.key.includes('/') ? <Link href={href('/identify', { id: object.key })}>{object.key}</Link> : <code>{object.key}</code>}
+                    <span className="muted">{objectText(object, t)}</span> {object.key.includes('/') ? <Link href={href('/identify', { id: object.key })}>{object.key}</Link> : <code>{object.key}</code>}
                   </li>
                 ))}
               </ul>
@@ -185,12 +191,14 @@ function Entry({ item, open, onToggle }: { item: AuditItem; open: boolean; onTog
   );
 }
 
-/** An event's content on one line. */
-function plainText(content: Record<string, unknown>): string {
-  return Object.entries(content)
-    .filter(([, value]) => value !== null && value !== undefined)
-    .map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
-    .join(', ');
+/** Keys that are hashes say nothing by their length. */
+function shortKey(key: string): string {
+  return !key.includes('/') && key.length > 24 ? `${key.slice(0, 12)}…` : key;
+}
+
+/** What was done to what: "Tag changed". */
+function objectText({ op, known, collection }: ChangedObject, t: Translate): string {
+  return t(`operation.${op}`, { what: known ? t(`collection.${known}`) : collection });
 }
 
 /** The log's signed head: whoever has written it down can prove later that nothing before it changed. */
@@ -203,7 +211,7 @@ function CheckpointCard() {
   });
   if (checkpoint.error) return <ProblemPanel error={checkpoint.error} />;
   if (!checkpoint.data) return null;
-  const { size, root, time, text } = checkpoint.data;
+  const { origin, size, root, checkpoint: note } = checkpoint.data;
   return (
     <details className="card checkpoint">
       <summary>
@@ -215,10 +223,10 @@ function CheckpointCard() {
       <Facts
         items={[
           [t('audit.root'), <Copyable key="root" text={root} />],
-          [t('tags.time'), time ? formatTime(time, true) : null],
+          [t('audit.origin'), <code key="origin">{origin}</code>],
         ]}
       />
-      {text ? <pre>{text}</pre> : null}
+      <pre>{note}</pre>
     </details>
   );
 }

@@ -134,7 +134,7 @@ export function DeviceForm({ device, save, cancel }: DeviceFormProps) {
           {test.report ? (
             <p className="test-report">
               <Icon name="check" />
-              {t('device.testDone', { latency: test.report.latency_ms })} <span className="muted">{test.report.message}</span>
+              {t('device.testDone', { latency: test.report.latency_ms.toFixed(1) })} <span className="muted">{test.report.message}</span>
             </p>
           ) : null}
           {problem ? <ProblemPanel error={problem} placed={placed} /> : null}

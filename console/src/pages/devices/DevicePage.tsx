@@ -12,6 +12,7 @@ import { useT } from '../../i18n/i18n';
 import { Button, LinkButton } from '../../ui/Button';
 import { ConfirmDialog } from '../../ui/ConfirmDialog';
 import { Copyable } from '../../ui/Copy';
+import { CheckField } from '../../ui/Field';
 import { Facts, Loading, PageHead } from '../../ui/Page';
 import { ProblemPanel } from '../../ui/Problem';
 import { DeviceStateMark, LiveQuality, LiveTime, LiveValue } from '../../ui/Status';
@@ -36,6 +37,7 @@ export default function DevicePage() {
   const device = useDevice(id, true);
   const assets = useAssets();
   const [deleting, setDeleting] = useState(false);
+  const [withTags, setWithTags] = useState(false);
   const [failure, setFailure] = useState<unknown>();
   const [busy, setBusy] = useState(false);
 
@@ -65,7 +67,7 @@ export default function DevicePage() {
     }
   };
   const drop = async () => {
-    await remove(withId('/devices', id), etag);
+    await remove(withId('/devices', id) + (withTags ? '?tags=delete' : ''), etag);
     say(t('device.deleted', { name }));
     navigate('/devices');
     queries.removeQueries({ queryKey: ['devices', id] });
@@ -127,7 +129,13 @@ export default function DevicePage() {
       </div>
       <LivePoints device={body} />
       {deleting ? (
-        <ConfirmDialog title={t('device.deleteTitle', { name })} text={t('device.deleteText', { count: points.length })} action={t('action.delete')} danger onConfirm={drop} onClose={() => setDeleting(false)} />
+        <ConfirmDialog title={t('device.deleteTitle', { name })} text={
+            <>
+              <p>{t('device.deleteText')}</p>
+              {points.length > 0 && may('tag:write') ? <CheckField label={t('device.deleteTags', { count: points.length })} hint={t('device.deleteTagsHint')} checked={withTags} onChange={setWithTags} /> : null}
+            </>
+          }
+          action={t('action.delete')} danger onConfirm={drop} onClose={() => setDeleting(false)} />
       ) : null}
     </>
   );

@@ -130,7 +130,7 @@ function Record({ record }: { record: IdentifierRecord }) {
                   <td className="number-cell">{value.index}</td>
                   <td className="mono">{value.type}</td>
                   <td className="data-cell">
-                    <Data data={value.data} />
+                    <Data data={value.data} organisation={record.organisation} />
                   </td>
                   <td className="number-cell">{value.ttl}</td>
                   <td>{value.read ? t(`identify.${value.read}`) : '–'}</td>
@@ -155,7 +155,7 @@ function TagNow({ id }: { id: string }) {
 }
 
 /** A value's data: an identifier leads on, an address opens, anything else is text. */
-function Data({ data: text }: { data: string }) {
+function Data({ data: text, organisation }: { data: string; organisation: string }) {
   if (/^https?:\/\//.test(text)) {
     return (
       <a href={text} rel="noreferrer noopener" target="_blank">
@@ -163,7 +163,7 @@ function Data({ data: text }: { data: string }) {
       </a>
     );
   }
-  if (/^[\d.]+\/\S+$/.test(text)) return <Link href={href('/identify', { id: text })}>{text}</Link>;
+  if (text.startsWith(`${organisation}/`)) return <Link href={href('/identify', { id: text })}>{text}</Link>;
   return <span>{text}</span>;
 }
 

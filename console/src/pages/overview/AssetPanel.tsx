@@ -133,7 +133,7 @@ export function AssetPanel({ asset, assets, onSelect }: AssetPanelProps) {
                     <LiveQuality tag={tag} />
                   </td>
                   <td className="wide-cell time-cell">
-                    <LiveTime tag={tag} />
+                    <LiveTime tag={tag} millis={false} />
                   </td>
                 </tr>
               ))}

@@ -97,19 +97,21 @@ export function PlantTree({ assets, query, selected, onSelect }: PlantTreeProps)
             onKeyDown={(event) => press(event, index)}
           >
             <span className="tree-name" style={{ paddingInlineStart: `${row.depth * 18}px` }}>
-              <span
-                className={row.expandable ? 'tree-fold' : 'tree-fold tree-leaf'}
-                aria-hidden="true"
-                onClick={(event) => {
-                  if (!row.expandable) return;
-                  event.stopPropagation();
-                  fold(asset.id, row.expanded);
-                }}
-              >
-                {row.expandable ? <Icon name={row.expanded ? 'down' : 'right'} size={14} /> : null}
+              <span className="tree-main">
+                <span
+                  className="tree-fold"
+                  aria-hidden="true"
+                  onClick={(event) => {
+                    if (!row.expandable) return;
+                    event.stopPropagation();
+                    fold(asset.id, row.expanded);
+                  }}
+                >
+                  {row.expandable ? <Icon name={row.expanded ? 'down' : 'right'} size={14} /> : null}
+                </span>
+                <Dot tone={assetTone(asset)} />
+                <span className="tree-text">{name}</span>
               </span>
-              <Dot tone={assetTone(asset)} />
-              <span className="tree-text">{name}</span>
               <span className="tree-level">{t(`level.${asset.level}`)}</span>
             </span>
             <span className="tree-count">{state.tags}</span>

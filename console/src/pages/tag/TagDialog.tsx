@@ -1,5 +1,5 @@
 import { useState, type FormEvent } from 'react';
-import { GRADES, type Asset, type Grade, type Tag, type TagPatch } from '../../api/types';
+import { DATA_TYPES, GRADES, type Asset, type DataType, type Grade, type Tag, type TagDraft } from '../../api/types';
 import { useT } from '../../i18n/i18n';
 import { AssetOptions } from '../../ui/AssetSelect';
 import { Button } from '../../ui/Button';
@@ -10,25 +10,28 @@ import { NameFields, namesOf, pairOf } from '../../ui/NameFields';
 import { fieldError, ProblemPanel } from '../../ui/Problem';
 
 interface TagDialogProps {
-  tag: Tag;
+  /** The tag to change; none to create one. */
+  tag?: Tag | undefined;
   assets: readonly Asset[];
   onClose: () => void;
-  save: (body: TagPatch) => Promise<void>;
+  save: (body: TagDraft) => Promise<void>;
 }
 
-const PLACED = new Set(['/name', '/names', '/asset', '/unit', '/grade', '/range', '/description']);
+const PLACED = new Set(['/id', '/data_type', '/name', '/names', '/asset', '/unit', '/grade', '/range', '/description']);
 
-/** Changes what a tag is called and where it belongs; where its values come from is changed at its device. */
+/** Creates a tag for samples that are sent, or changes what a tag is called and where it belongs; where its values come from is changed at its device. */
 export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
   const { t } = useT();
-  const draft = useDraft(`tag.${tag.id}`, {
-    pair: pairOf(tag),
-    description: tag.description,
-    asset: tag.asset ?? '',
-    unit: tag.unit ?? '',
-    low: tag.range ? String(tag.range.low) : '',
-    high: tag.range ? String(tag.range.high) : '',
-    grade: tag.own_grade ?? '',
+  const draft = useDraft(`tag.${tag?.id ?? 'new'}`, {
+    pair: tag ? pairOf(tag) : { zh: '', en: '' },
+    id: '',
+    dataType: tag?.data_type ?? ('f64' as DataType),
+    description: tag?.description ?? '',
+    asset: tag?.asset ?? '',
+    unit: tag?.unit ?? '',
+    low: tag?.range ? String(tag.range.low) : '',
+    high: tag?.range ? String(tag.range.high) : '',
+    grade: tag?.own_grade ?? '',
   });
   const { value } = draft;
   const set = (part: Partial<typeof value>) => draft.change((now) => ({ ...now, ...part }));
@@ -47,6 +50,8 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
     try {
       await save({
         ...namesOf(value.pair, tag),
+        ...(!tag && value.id.trim() ? { id: value.id.trim() } : {}),
+        data_type: value.dataType,
         description: value.description.trim(),
         asset: value.asset || null,
         unit: value.unit.trim() || null,
@@ -60,10 +65,23 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
     }
   };
   return (
-    <Dialog title={t('tag.edit')} onClose={onClose}>
+    <Dialog title={tag ? t('tag.edit') : t('tag.new')} onClose={onClose}>
       <form className="form" onSubmit={(event) => void submit(event)}>
         {error ? <ProblemPanel error={error} placed={(field) => PLACED.has(field)} /> : null}
         <NameFields value={value.pair} onChange={(pair) => set({ pair })} error={fieldError(error, '/name')} />
+        {tag ? null : (
+          <>
+            <p className="muted">{t('tag.newAbout')}</p>
+            <TextField label={t('field.identifier')} hint={t('field.identifierHint')} value={value.id} onChange={(id) => set({ id })} error={fieldError(error, '/id')} />
+            <SelectField label={t('tag.dataType')} value={value.dataType} onChange={(type) => set({ dataType: type as DataType })} error={fieldError(error, '/data_type')}>
+              {DATA_TYPES.map((type) => (
+                <option key={type} value={type}>
+                  {t(`dataType.${type}`)}
+                </option>
+              ))}
+            </SelectField>
+          </>
+        )}
         <SelectField label={t('tags.asset')} value={value.asset} onChange={(asset) => set({ asset })} error={fieldError(error, '/asset')}>
           <AssetOptions assets={assets} none={t('field.noAsset')} />
         </SelectField>

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { Link } from 'wouter';
-import { get, patch, withId, withQuery } from '../../api/client';
+import { Link, useLocation } from 'wouter';
+import { get, patch, remove, withId, withQuery } from '../../api/client';
 import { useAssets, useDevices, useTag } from '../../api/queries';
 import { useMay } from '../../api/session';
 import type { Page, Scaling, Tag, TagVersion } from '../../api/types';
@@ -10,6 +10,7 @@ import { addressText } from '../../format/modbus';
 import { formatTime } from '../../format/time';
 import { useT, type Translate } from '../../i18n/i18n';
 import { Button, LinkButton } from '../../ui/Button';
+import { ConfirmDialog } from '../../ui/ConfirmDialog';
 import { Copyable } from '../../ui/Copy';
 import { Facts, Loading, PageHead } from '../../ui/Page';
 import { ProblemPanel } from '../../ui/Problem';
@@ -37,7 +38,8 @@ export default function TagPage() {
   const tag = useTag(id);
   const assets = useAssets();
   const devices = useDevices();
-  const [open, setOpen] = useState<'edit' | 'write' | null>(null);
+  const [, navigate] = useLocation();
+  const [open, setOpen] = useState<'edit' | 'write' | 'delete' | null>(null);
   const record = tag.data?.body;
 
   if (tag.error) {
@@ -63,6 +65,7 @@ export default function TagPage() {
             {write && may('device:control') ? <Button icon="setpoint" label={t('write.write')} onClick={() => setOpen('write')} /> : null}
             {may('tag:write') ? <Button icon="edit" label={t('action.edit')} onClick={() => setOpen('edit')} /> : null}
             <LinkButton icon="identify" label={t('asset.record')} to={href('/identify', { id: record.id })} />
+            {may('tag:write') ? <Button kind="quiet" icon="trash" iconOnly label={t('tag.delete')} onClick={() => setOpen('delete')} /> : null}
           </>
         }
       />
@@ -109,6 +112,22 @@ export default function TagPage() {
         </section>
         <Versions tag={record} />
       </div>
+      {open === 'delete' ? (
+        <ConfirmDialog
+          title={t('tag.deleteTitle', { name: displayName(record, language) })}
+          text={t('tag.deleteText')}
+          action={t('action.delete')}
+          danger
+          onConfirm={async () => {
+            await remove(withId('/tags', record.id), tag.data?.etag);
+            say(t('tag.deleted', { name: displayName(record, language) }));
+            navigate('/tags');
+            queries.removeQueries({ queryKey: ['tags', 'one', record.id] });
+            await queries.invalidateQueries({ queryKey: ['tags'] });
+          }}
+          onClose={() => setOpen(null)}
+        />
+      ) : null}
       {open === 'write' ? <WriteDialog tag={record} onClose={() => setOpen(null)} /> : null}
       {open === 'edit' ? (
         <TagDialog

@@ -1,6 +1,7 @@
+import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef, useState } from 'react';
-import { Link } from 'wouter';
-import { getAll } from '../../api/client';
+import { Link, useLocation } from 'wouter';
+import { getAll, post } from '../../api/client';
 import { useAssets, useDevices, usePages } from '../../api/queries';
 import { useMay } from '../../api/session';
 import type { Asset, Tag } from '../../api/types';
@@ -19,6 +20,7 @@ import { LiveQuality, LiveTime, LiveValue, unitText } from '../../ui/Status';
 import { SortHead } from '../../ui/Table';
 import { href, useSearchState } from '../../url/search';
 import { TREND_TAGS_MAX } from '../../url/trend';
+import { TagDialog } from '../tag/TagDialog';
 import './tags.css';
 
 /** Row heights in pixels; the style sheet gives the rows just these. */
@@ -31,6 +33,8 @@ const EXPORT_ROWS_MAX = 50_000;
 export default function TagsPage() {
   const { t, language } = useT();
   const may = useMay();
+  const queries = useQueryClient();
+  const [, navigate] = useLocation();
   const [search, setSearch] = useSearchState();
   const filter = {
     q: search.get('q') ?? '',
@@ -43,6 +47,7 @@ export default function TagsPage() {
   const tags = usePages<Tag>('/tags', filter);
   const items = useMemo(() => tags.data?.pages.flatMap((page) => page.items) ?? [], [tags.data]);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [creating, setCreating] = useState(false);
   const [exporting, setExporting] = useState(false);
   const [failure, setFailure] = useState<unknown>();
 
@@ -92,6 +97,7 @@ export default function TagsPage() {
                 to={href('/trend', { tag: [...chosen], range: '1h' })}
               />
             ) : null}
+            {may('tag:write') ? <Button icon="plus" label={t('tag.new')} onClick={() => setCreating(true)} /> : null}
             <Button icon="download" label={t('action.exportCsv')} busy={exporting} onClick={() => void exportCsv()} />
           </>
         }
@@ -132,6 +138,17 @@ export default function TagsPage() {
           chosen={chosen}
           onChoose={choose}
           assets={assets.data?.byId}
+        />
+      ) : null}
+      {creating ? (
+        <TagDialog
+          assets={assets.data?.items ?? []}
+          onClose={() => setCreating(false)}
+          save={async (body) => {
+            const made = await post<Tag>('/tags', body);
+            await queries.invalidateQueries({ queryKey: ['tags'] });
+            navigate(href('/tag', { id: made.id }));
+          }}
         />
       ) : null}
     </>
@@ -175,7 +192,7 @@ function TagTable({ tags, more, loadMore, sort, onSort, chosen, onChoose, assets
             {t('tags.value')}
           </th>
           <th scope="col">{t('tags.quality')}</th>
-          <SortHead label={t('tags.time')} column="time" sort={sort} onSort={onSort} />
+          <SortHead label={t('tags.time')} column="time" oneWay="descending" sort={sort} onSort={onSort} />
           <th scope="col">{t('tags.asset')}</th>
           <th scope="col">{t('tags.source')}</th>
           <th scope="col">

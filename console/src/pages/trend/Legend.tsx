@@ -71,7 +71,7 @@ export function Legend({ rows, at, onToggle, onRemove, onRaw }: LegendProps) {
                 <td className="number-cell">
                   <span className="value">
                     <span className="value-number">{row.value === null ? '–' : shown(row.value, row.tag)}</span>
-                    {unit ? <span className="value-unit">{unit}</span> : null}
+                    <span className="value-unit">{unit}</span>
                   </span>
                 </td>
                 <td className="number-cell">{row.extent ? shown(row.extent.low, row.tag) : '–'}</td>

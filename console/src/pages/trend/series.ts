@@ -55,7 +55,10 @@ export function continued(history: Series, tail: Series): Series {
   };
 }
 
-/** Values on a common time axis; `undefined` where a line has no point of its own, so that it is drawn on. */
+/**
+ * Values on a common time axis. Where a line has no point of its own, `undefined` lets it be drawn
+ * on, and `null` goes on until its next point, or a gap would end where another line has a point.
+ */
 export type Aligned = [number[], ...(number | null | undefined)[][]];
 
 export function align(list: readonly Series[]): Aligned {
@@ -65,7 +68,10 @@ export function align(list: readonly Series[]): Aligned {
     let at = 0;
     series.times.forEach((time, index) => {
       while (times[at]! < time) at++;
-      column[at] = series.values[index] ?? null;
+      const value = series.values[index] ?? null;
+      const end = value === null ? (series.times[index + 1] ?? Infinity) : time;
+      column[at] = value;
+      while (value === null && times[at + 1]! < end) column[++at] = null;
     });
     return column;
   });

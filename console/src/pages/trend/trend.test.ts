@@ -41,6 +41,16 @@ describe('lines', () => {
     expect(valueAt(data[2] as number[], 0)).toBeNull();
   });
 
+  it('keep a gap open until their own next point', () => {
+    const busy = seriesOf([1, 2, 3, 4, 5, 6].map((second) => at(second, second)));
+    const outage = seriesOf([at(1, 10), at(2, null, 'bad'), at(5, 50)]);
+    const over = seriesOf([at(2, null, 'bad')]);
+    expect(align([busy, outage, over]).slice(2)).toEqual([
+      [10, null, null, null, 50, undefined],
+      [undefined, null, null, null, null, null],
+    ]);
+  });
+
   it('know their extremes in the window', () => {
     const series = seriesOf([at(1, 100), at(2, 3), at(3, null, 'bad'), at(4, -2)]);
     expect(extentOf(series, 2, 4)).toEqual({ low: -2, high: 3 });

@@ -146,6 +146,11 @@ impl Visit {
         }
     }
 
+    /// Whether the caller may see an asset, by key.
+    pub(crate) fn sees_asset(&self, key: &str) -> Result<bool, Failure> {
+        self.directory(|view| view.asset(key).is_some_and(|a| self.sees(view.grade_of_asset(a))))
+    }
+
     /// Asks the directory about the caller's tenant.
     ///
     /// # Errors

@@ -108,12 +108,11 @@ impl<'l> Assembly<'l> {
         let code = self.code.unwrap_or(ProblemCode::InvalidValue);
         let mut problem = Problem::new(code, format!("{}: {}", first.field, first.detail));
         problem.errors = self.errors;
-        Err(Failure { problem: Box::new(problem), retry_after: None })
+        Err(Failure { problem: Box::new(problem), retry_after: None, hidden: false })
     }
 
     fn facts(&mut self, named: Named<'_>) -> Result<TagFacts, Failure> {
-        // The key borrows nothing, but looking it up by a borrowing one is not expressible with a
-        // tuple-like enum; rows of one tag mostly follow one another or repeat a small set.
+        // An owned key costs one allocation a row, which is little beside reading the row.
         let named = named.into_owned();
         if let Some(facts) = self.known.get(&named) {
             return Ok(*facts);

@@ -1,6 +1,6 @@
 //! The asset tree.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use weir_connect::{Devices, State as DeviceState};
 use weir_model::{Grade, Identifier, Level, ProblemCode};
 use weir_resolver::{Kind, Minter};
 use weir_store::Versioned;
-use weir_twin::{Asset, Assets, Draft, Names};
+use weir_twin::{Asset, Assets, Draft, TwinError};
 
 use super::Listing;
 use crate::body::{Document, Patch, Query};
@@ -42,7 +42,7 @@ struct AssetView {
     /// Its name.
     name: String,
     /// Its name in other languages.
-    names: Names,
+    names: BTreeMap<String, String>,
     /// Where it stands in the hierarchy.
     level: Level,
     /// What it is part of; null at the top.
@@ -86,7 +86,7 @@ struct AssetInput {
     name: String,
     /// Its name in other languages.
     #[serde(default)]
-    names: Names,
+    names: BTreeMap<String, String>,
     /// Where it stands in the hierarchy.
     level: Level,
     /// What it is part of.
@@ -240,20 +240,21 @@ async fn update(
     patch: Patch,
 ) -> Result<Response, Failure> {
     let found = find(&state, &visit, &id)?;
-    let expected = etag::expected(&headers)?.or(Some(found.version));
-    let input = patch.apply(&AssetInput::of(&found.record))?;
-    if input.parent != found.record.parent {
-        visible_asset(&visit, input.parent.as_ref(), "/parent")?;
-    }
-    let id = super::kept_id(&input.id, &found.record.id)?;
-    let asset = input.with_id(id.clone());
+    let expected = etag::expected(&headers)?;
     visit
         .change("asset.update", |snap, commit| {
+            let current = snap.get::<Assets>(visit.tenant(), &found.key)?;
+            let current = current.ok_or_else(|| TwinError::NotFound(id.clone()))?.record;
+            let input = patch.apply(&AssetInput::of(&current))?;
+            if input.parent != current.parent {
+                visible_asset(&visit, input.parent.as_ref(), "/parent")?;
+            }
+            let asset = input.with_id(super::kept_id(&input.id, &current.id)?);
             let mut draft = Draft::new(snap, commit);
             draft.update_asset(&asset, expected)?;
-            if asset.name != found.record.name {
+            if asset.name != current.name {
                 let commit = draft.commit_mut();
-                weir_resolver::rename(snap, commit, visit.tenant(), &id, &asset.name)?;
+                weir_resolver::rename(snap, commit, visit.tenant(), &asset.id, &asset.name)?;
             }
             Ok((draft.finish()?, ()))
         })
@@ -305,22 +306,21 @@ pub(super) fn visible_asset(
     field: &str,
 ) -> Result<(), Failure> {
     let Some(id) = id else { return Ok(()) };
-    let seen = visit.directory(|view| {
-        view.asset(&id.folded()).is_some_and(|asset| visit.sees(view.grade_of_asset(asset)))
-    })?;
-    if seen {
+    if visit.sees_asset(&id.folded())? {
         return Ok(());
     }
     Err(Failure::field(ProblemCode::InvalidValue, field, format!("there is no asset {id}")))
 }
 
 fn find(state: &ApiState, visit: &Visit, id: &Identifier) -> Result<Versioned<Asset>, Failure> {
-    let key = id.folded();
-    let seen = visit.directory(|view| {
-        view.asset(&key).is_some_and(|asset| visit.sees(view.grade_of_asset(asset)))
-    })?;
-    let found = if seen { state.store.get::<Assets>(visit.tenant(), &key)? } else { None };
-    found.ok_or_else(|| Failure::not_found(format!("asset {id}")))
+    let (key, name) = (id.folded(), format!("asset {id}"));
+    let seen = visit.sees_asset(&key)?;
+    let found = state.store.get::<Assets>(visit.tenant(), &key)?;
+    match found {
+        Some(found) if seen => Ok(found),
+        Some(_) => Err(Failure::hidden(name)),
+        None => Err(Failure::not_found(name)),
+    }
 }
 
 type Tag = (http::HeaderName, http::HeaderValue);
@@ -346,7 +346,11 @@ fn views(
         let view_of = |found: Versioned<Asset>| {
             let Asset { id, name, names, level, parent, grade, description } = found.record;
             let above = parent.as_ref().map(Identifier::folded);
+            let is_seen = |key: &str| {
+                view.asset(key).is_some_and(|asset| visit.sees(view.grade_of_asset(asset)))
+            };
             AssetView {
+                parent: parent.filter(|_| above.as_deref().is_some_and(is_seen)),
                 grade: view.grade(grade, above.as_deref()),
                 state: states.get(&found.key).copied().unwrap_or_default(),
                 own_grade: grade,
@@ -355,7 +359,6 @@ fn views(
                 name,
                 names,
                 level,
-                parent,
                 description,
             }
         };

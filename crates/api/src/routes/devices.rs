@@ -12,9 +12,9 @@ use serde::Deserialize;
 use utoipa_axum::routes;
 use weir_access::Action;
 use weir_connect::{Device, DeviceStatus, Devices};
-use weir_model::{Identifier, ProblemCode};
+use weir_model::Identifier;
 use weir_store::{Expect, Versioned};
-use weir_twin::{Draft, Tags};
+use weir_twin::{Draft, Tags, TwinError};
 
 use super::Listing;
 use crate::body::{Document, Patch, Query};
@@ -179,13 +179,19 @@ async fn update(
 ) -> Result<Response, Failure> {
     let found = find(&state, &visit, &id)?;
     let organisation = visit.organisation()?;
-    let expected = etag::expected(&headers)?.or(Some(found.version));
-    let input: DevicePatch = patch.apply(&DevicePatch::of(&found.record))?;
-    let id = super::kept_id(&input.id, &found.record.id)?;
-    change::check_patch(&visit, &input, &found.record)?;
+    let expected = etag::expected(&headers)?;
     visit
         .change("device.update", |snap, commit| {
-            change::update(&visit, snap, commit, &organisation.prefix, &input, &found, expected)
+            let current = snap.get::<Devices>(visit.tenant(), &found.key)?;
+            let current = current.ok_or_else(|| TwinError::NotFound(id.clone()))?;
+            if let Some(expected) = expected.filter(|expected| *expected != current.version) {
+                let (id, current) = (id.clone(), current.version);
+                return Err(TwinError::Version { id, expected, current }.into());
+            }
+            let input: DevicePatch = patch.apply(&DevicePatch::of(&current.record))?;
+            super::kept_id(&input.id, &current.record.id)?;
+            change::check_patch(&visit, &input, &current.record)?;
+            change::update(&visit, snap, commit, &organisation.prefix, &input, &current)
         })
         .await?;
     let (tag, view) = answer(&state, &visit, &id)?;
@@ -230,9 +236,7 @@ async fn delete(
     let found = find(&state, &visit, &id)?;
     let expected = etag::expected(&headers)?;
     if let Some(expected) = expected.filter(|expected| *expected != found.version) {
-        let current = found.version;
-        let detail = format!("{id} has version {current}, not {expected}; read it again.");
-        return Err(Failure::new(ProblemCode::VersionConflict, detail));
+        return Err(TwinError::Version { id, expected, current: found.version }.into());
     }
     visit
         .change("device.delete", |snap, commit| {
@@ -274,6 +278,14 @@ fn points(
     }
 }
 
+/// Whether there is a device that the caller may see.
+pub(super) fn is_seen(visit: &Visit, id: &Identifier) -> Result<bool, Failure> {
+    match visit.state().store.get::<Devices>(visit.tenant(), &id.folded())? {
+        Some(found) => is_visible(visit, &found.record),
+        None => Ok(false),
+    }
+}
+
 /// Whether the caller may see a device.
 pub(super) fn is_visible(visit: &Visit, device: &Device) -> Result<bool, Failure> {
     let asset = device.asset.as_ref().map(Identifier::folded);
@@ -309,9 +321,12 @@ pub(super) fn visible_statuses(visit: &Visit) -> Result<Vec<DeviceStatus>, Failu
 }
 
 fn find(state: &ApiState, visit: &Visit, id: &Identifier) -> Result<Versioned<Device>, Failure> {
-    let unknown = || Failure::not_found(format!("device {id}"));
-    let found = state.store.get::<Devices>(visit.tenant(), &id.folded())?.ok_or_else(unknown)?;
-    if is_visible(visit, &found.record)? { Ok(found) } else { Err(unknown()) }
+    let name = format!("device {id}");
+    match state.store.get::<Devices>(visit.tenant(), &id.folded())? {
+        Some(found) if is_visible(visit, &found.record)? => Ok(found),
+        Some(_) => Err(Failure::hidden(name)),
+        None => Err(Failure::not_found(name)),
+    }
 }
 
 type Tag = (http::HeaderName, http::HeaderValue);

@@ -93,16 +93,16 @@ async fn resolve(
     visit: Visit,
     Id(id): Id,
 ) -> Result<Response, Failure> {
-    let unknown = || Failure::not_found(format!("identifier {id}"));
+    let name = format!("identifier {id}");
     let tenant = visit.tenant();
     let (found, created) = state.store.read(|snap| {
         let found = weir_resolver::resolve(snap, tenant, &id)?;
         let first = snap.version::<weir_resolver::Identifiers>(tenant, &id.folded(), 1)?;
         Ok::<_, weir_store::StoreError>((found, first.map(|first| first.time)))
     })?;
-    let found = found.ok_or_else(unknown)?;
+    let found = found.ok_or_else(|| Failure::not_found(&name))?;
     if !may_know(&state, &visit, &found.record)? {
-        return Err(unknown());
+        return Err(Failure::hidden(name));
     }
     let organisation = visit.organisation()?.prefix;
     let links = links(&found.record, &organisation);
@@ -126,9 +126,7 @@ fn may_know(state: &ApiState, visit: &Visit, record: &Record) -> Result<bool, Fa
     let key = record.id.folded();
     Ok(match record.kind {
         Kind::Organisation => true,
-        Kind::Asset => visit.directory(|view| {
-            view.asset(&key).is_some_and(|asset| visit.sees(view.grade_of_asset(asset)))
-        })?,
+        Kind::Asset => visit.sees_asset(&key)?,
         Kind::Tag => visit.directory(|view| {
             view.tag(&key).is_some_and(|tag| visit.sees(view.grade_of_tag(tag)))
         })?,

@@ -1,5 +1,7 @@
 //! Organisations: one's own, and for those who administer the node all of them.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +12,7 @@ use weir_access::Action;
 use weir_model::{Grade, Identifier, Prefix, TenantId};
 use weir_resolver::{Kind, Minter};
 use weir_store::Versioned;
-use weir_twin::{Draft, Names, Organisation, Organisations};
+use weir_twin::{Draft, Organisation, Organisations};
 
 use super::{Listing, PAGE_ITEMS_MAX, Paging};
 use crate::body::{Document, Patch, Query};
@@ -44,7 +46,7 @@ struct OrganisationView {
     /// Its name.
     name: String,
     /// Its name in other languages.
-    names: Names,
+    names: BTreeMap<String, String>,
     /// The grade of what carries none of its own; null means core.
     grade: Option<Grade>,
     /// The version, which is also the ETag.
@@ -70,7 +72,7 @@ struct NewOrganisation {
     name: String,
     /// Its name in other languages.
     #[serde(default)]
-    names: Names,
+    names: BTreeMap<String, String>,
     /// The grade of what carries none of its own.
     #[serde(default)]
     grade: Option<Grade>,
@@ -84,7 +86,7 @@ struct OrganisationInput {
     name: String,
     /// Its name in other languages.
     #[serde(default)]
-    names: Names,
+    names: BTreeMap<String, String>,
     /// The grade of what carries none of its own.
     #[serde(default)]
     grade: Option<Grade>,
@@ -206,24 +208,28 @@ async fn update(
 ) -> Result<Response, Failure> {
     let found = find(&state, &visit, &prefix)?;
     let expected = etag::expected(&headers)?;
-    let now = &found.record;
-    let input =
-        OrganisationInput { name: now.name.clone(), names: now.names.clone(), grade: now.grade };
-    let OrganisationInput { name, names, grade } = patch.apply(&input)?;
-    let changed = Organisation { name, names, grade, ..found.record.clone() };
-    let expected = expected.or(Some(found.version));
+    let prefix = found.record.prefix.as_str();
     visit
         .change("organisation.update", |snap, commit| {
+            let current = snap.get::<Organisations>(TenantId::NODE, prefix)?;
+            let current = current.ok_or_else(|| Failure::not_found(prefix))?.record;
+            let input = OrganisationInput {
+                name: current.name.clone(),
+                names: current.names.clone(),
+                grade: current.grade,
+            };
+            let OrganisationInput { name, names, grade } = patch.apply(&input)?;
+            let changed = Organisation { name, names, grade, ..current.clone() };
             let mut draft = Draft::new(snap, commit);
             draft.update_organisation(&changed, expected)?;
-            if changed.name != found.record.name {
+            if changed.name != current.name {
                 let commit = draft.commit_mut();
                 weir_resolver::rename(snap, commit, changed.tenant, &changed.id, &changed.name)?;
             }
             Ok((draft.finish()?, ()))
         })
         .await?;
-    let found = find(&state, &visit, &prefix)?;
+    let found = find(&state, &visit, prefix)?;
     Ok(([etag::of(found.version)], Json(OrganisationView::from(found))).into_response())
 }
 

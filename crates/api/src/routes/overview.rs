@@ -32,8 +32,9 @@ struct Overview {
     assets: usize,
     /// Devices that the caller may see.
     devices: DevicesView,
-    /// Samples of all organisations of this node.
-    samples: SamplesView,
+    /// Samples stored; null for those who share the node with other organisations and may not read
+    /// how the node is doing.
+    samples: Option<SamplesView>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -98,7 +99,12 @@ async fn overview(State(state): State<ApiState>, visit: Visit) -> Result<Json<Ov
     for status in &statuses {
         *by_state.entry(status.state.as_str()).or_default() += 1;
     }
-    let total = state.historian.stats().samples;
+    // The historian counts for the whole node, and what others do is no one's business.
+    let alone = state.directory.organisations()?.len() <= 1;
+    let samples = (alone || visit.allow_at_node(Action::NodeRead).is_ok()).then(|| {
+        let total = state.historian.stats().samples;
+        SamplesView { total, rate_per_s: state.rate.measure(total) }
+    });
     Ok(Json(Overview {
         organisation: organisation.map(|organisation| OrganisationRef {
             prefix: organisation.prefix,
@@ -114,6 +120,6 @@ async fn overview(State(state): State<ApiState>, visit: Visit) -> Result<Json<Ov
         tags: tags.len(),
         assets,
         devices: DevicesView { total: statuses.len(), by_state },
-        samples: SamplesView { total, rate_per_s: state.rate.measure(total) },
+        samples,
     }))
 }

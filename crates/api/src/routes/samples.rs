@@ -4,12 +4,13 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use futures::stream;
+use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
 use weir_access::Action;
-use weir_model::{Identifier, ProblemCode, Sample, Timestamp, Value};
+use weir_historian::{Historian, HistorianError};
+use weir_model::{Identifier, ProblemCode, Sample, TagId, TenantId, Timestamp, Value};
 
 use super::tags::SampleView;
 use crate::body::{self, Query};
@@ -19,19 +20,14 @@ use crate::ingest::{self, Envelope, Format, Lookup, Named, TagFacts};
 use crate::state::ApiState;
 use crate::unpack::{Encoding, Room, unpack};
 
-/// Points of an answer where the caller names no number.
-const POINTS: usize = 10_000;
-
-/// Most points of an answer: more than any screen has pixels.
+/// Most points that an answer is thinned out to: more than any screen has pixels.
 const POINTS_MAX: usize = 100_000;
 
-/// Longest range of one answer in days: ten years, of which a chart shows a bucket an hour.
-const RANGE_DAYS_MAX: i64 = 3660;
+/// Samples that are read at one time where all are wanted.
+const PAGE_SAMPLES: usize = 20_000;
 
 /// The range that is answered if none is named: the last hour.
 const RANGE_NANOS: i64 = 3_600_000_000_000;
-
-const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 
 /// Samples written into one chunk of an answer.
 const CHUNK_SAMPLES: usize = 1000;
@@ -54,9 +50,10 @@ struct Range {
     /// Up to, without, this time; now if not given.
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<Timestamp>,
-    /// Most samples of the answer, 10,000 if not given. Where there are more, each stretch of time keeps
-    /// its first, last, lowest and highest sample and its gaps.
-    #[param(minimum = 4, maximum = 100_000)]
+    /// Most samples of the answer; without it, every sample. Where there are more, each stretch of
+    /// time keeps its first, last, lowest and highest sample and its gaps. Numbers above 100,000
+    /// count as 100,000.
+    #[param(minimum = 1)]
     max_points: Option<usize>,
 }
 
@@ -90,15 +87,18 @@ async fn read(
 ) -> Result<Response, Failure> {
     let tag = super::tags::visible(&visit, &id)?;
     let (from, to) = bounds(&range, visit.now())?;
-    let points = match range.max_points {
-        None => POINTS,
-        Some(points) if (4..=POINTS_MAX).contains(&points) => points,
-        Some(_) => {
-            let detail = format!("between 4 and {POINTS_MAX}");
+    let (historian, tenant) = (state.historian.clone(), visit.tenant());
+    let samples = match range.max_points {
+        Some(0) => {
+            let detail = "at least 1";
             return Err(Failure::field(ProblemCode::InvalidRequest, "max_points", detail));
         }
+        Some(points) => {
+            let points = points.min(POINTS_MAX);
+            Pages::of(historian.downsample(tenant, tag.tag, from, to, points).await?)
+        }
+        None => Pages::all(historian, tenant, tag.tag, from, to).await?,
     };
-    let samples = state.historian.downsample(visit.tenant(), tag.tag, from, to, points).await?;
     if wants_csv(&headers) {
         let head = Bytes::from_static(b"tag,time,value,quality\n");
         let id = csv_cell(tag.id.as_str());
@@ -119,9 +119,6 @@ fn bounds(range: &Range, now: Timestamp) -> Result<(Timestamp, Timestamp), Failu
     if from >= to {
         return wrong("from", format!("{from} is not before {to}"));
     }
-    if to.nanos().saturating_sub(from.nanos()) > RANGE_DAYS_MAX * NANOS_PER_DAY {
-        return wrong("from", format!("more than {RANGE_DAYS_MAX} days before {to}; ask in parts"));
-    }
     Ok((from, to))
 }
 
@@ -130,21 +127,84 @@ fn wants_csv(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("text/csv")))
 }
 
+/// Samples by time, page by page: as many as are there never stand in memory together.
+struct Pages {
+    page: Vec<Sample>,
+    /// Where the next page begins, if there may be one.
+    rest: Option<Rest>,
+}
+
+struct Rest {
+    historian: Historian,
+    tenant: TenantId,
+    tag: TagId,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl Pages {
+    /// One page and no more.
+    fn of(page: Vec<Sample>) -> Self {
+        Self { page, rest: None }
+    }
+
+    /// Every sample of a range. The first page is read at once, so that what cannot be read is
+    /// answered as a problem.
+    async fn all(
+        historian: Historian,
+        tenant: TenantId,
+        tag: TagId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Self, HistorianError> {
+        Rest { historian, tenant, tag, from, to }.read().await
+    }
+}
+
+impl Rest {
+    async fn read(mut self) -> Result<Pages, HistorianError> {
+        let Self { tenant, tag, from, to, .. } = self;
+        let page = self.historian.range(tenant, tag, from, to, PAGE_SAMPLES).await?;
+        let last = page.last().filter(|_| page.len() == PAGE_SAMPLES);
+        let Some(last) = last else { return Ok(Pages::of(page)) };
+        self.from = last.time.saturating_add(1);
+        Ok(Pages { page, rest: Some(self) })
+    }
+}
+
 /// Answers samples chunk by chunk, so that their text never stands in memory as a whole.
 fn answer(
     kind: &'static str,
     head: Bytes,
-    samples: Vec<Sample>,
+    pages: Pages,
     tail: Bytes,
     chunk: impl Fn(&[Sample], bool) -> Vec<u8> + Send + 'static,
 ) -> Response {
-    let chunks = (0..samples.len().div_ceil(CHUNK_SAMPLES)).map(move |number| {
-        let from = number * CHUNK_SAMPLES;
-        let to = samples.len().min(from + CHUNK_SAMPLES);
-        Bytes::from(chunk(&samples[from..to], number == 0))
+    let start = (pages, 0usize, true);
+    let chunks = stream::try_unfold(start, move |(mut pages, mut at, first)| {
+        let empty_and_more = at >= pages.page.len() && pages.rest.is_some();
+        let next = if empty_and_more { pages.rest.take() } else { None };
+        let written = match &next {
+            None if at >= pages.page.len() => None,
+            None => {
+                let end = pages.page.len().min(at + CHUNK_SAMPLES);
+                let bytes = Bytes::from(chunk(&pages.page[at..end], first));
+                at = end;
+                Some(bytes)
+            }
+            Some(_) => Some(Bytes::new()),
+        };
+        async move {
+            let Some(bytes) = written else { return Ok(None) };
+            let Some(rest) = next else { return Ok(Some((bytes, (pages, at, false)))) };
+            let pages = rest.read().await.inspect_err(|error| {
+                tracing::error!(%error, "an answer was cut, since its samples cannot be read");
+            })?;
+            Ok::<_, HistorianError>(Some((bytes, (pages, 0, first))))
+        }
     });
-    let all = std::iter::once(head).chain(chunks).chain(std::iter::once(tail));
-    let body = Body::from_stream(stream::iter(all.map(Ok::<_, std::convert::Infallible>)));
+    let ends = |bytes| stream::iter([Ok(bytes)]);
+    let body = Body::from_stream(ends(head).chain(chunks).chain(ends(tail)));
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 

@@ -17,7 +17,7 @@ use weir_connect::{Devices, Scaling, WriteLimits};
 use weir_model::{DataDomain, DataType, Grade, Identifier, ProblemCode, TagId, Timestamp, Unit};
 use weir_resolver::{Kind, Minter};
 use weir_store::Versioned;
-use weir_twin::{Draft, Names, Source, Tag, TagEntry, Tags, ValueRange};
+use weir_twin::{Draft, Source, Tag, TagEntry, Tags, TwinError, ValueRange};
 
 use super::{Listing, Paging};
 use crate::body::{Document, Patch, Query};
@@ -57,7 +57,7 @@ pub(super) struct TagInput {
     name: String,
     /// Its name in other languages.
     #[serde(default)]
-    names: Names,
+    names: BTreeMap<String, String>,
     /// What it measures, for people.
     #[serde(default)]
     description: String,
@@ -248,21 +248,27 @@ async fn update(
     patch: Patch,
 ) -> Result<Response, Failure> {
     let found = find(&state, &visit, &id)?;
-    let expected = etag::expected(&headers)?.or(Some(found.version));
-    let input = patch.apply(&TagInput::of(&found.record)?)?;
-    if input.asset != found.record.asset {
-        super::assets::visible_asset(&visit, input.asset.as_ref(), "/asset")?;
-    }
-    let id = super::kept_id(&input.id, &found.record.id)?;
+    let expected = etag::expected(&headers)?;
     visit
         .change("tag.update", |snap, commit| {
-            let protocol = check_source(&visit, snap, &input)?;
-            let tag = input.clone().into_tag(id.clone(), found.record.tag, protocol)?;
+            let current = snap.get::<Tags>(visit.tenant(), &found.key)?;
+            let current = current.ok_or_else(|| TwinError::NotFound(id.clone()))?.record;
+            let input = patch.apply(&TagInput::of(&current)?)?;
+            if input.asset != current.asset {
+                super::assets::visible_asset(&visit, input.asset.as_ref(), "/asset")?;
+            }
+            let id = super::kept_id(&input.id, &current.id)?;
+            let protocol = current.source.as_ref().map(|source| source.protocol.clone());
+            let mut tag = input.clone().into_tag(id.clone(), current.tag, protocol)?;
+            if tag.source != current.source || input.source.is_some() != tag.source.is_some() {
+                let protocol = check_source(&visit, snap, &input)?;
+                tag = input.into_tag(id, current.tag, protocol)?;
+            }
             let mut draft = Draft::new(snap, commit);
             draft.update_tag(&tag, expected)?;
-            if tag.name != found.record.name {
+            if tag.name != current.name {
                 let commit = draft.commit_mut();
-                weir_resolver::rename(snap, commit, visit.tenant(), &id, &tag.name)?;
+                weir_resolver::rename(snap, commit, visit.tenant(), &tag.id, &tag.name)?;
             }
             Ok((draft.finish()?, ()))
         })
@@ -343,7 +349,8 @@ async fn versions(
     revisions.truncate(limit);
     let last = revisions.last().filter(|_| more).map(|revision| revision.version.to_string());
     let items = revisions.into_iter().map(|revision| {
-        let tag = revision.record.as_ref().map(TagInput::of).transpose()?;
+        let tag =
+            revision.record.map(|tag| TagInput::of(&view::redacted(&visit, tag)?)).transpose()?;
         Ok(TagVersion { version: revision.version, time: revision.time, tag })
     });
     let items = items.collect::<Result<_, Failure>>()?;
@@ -397,11 +404,12 @@ fn check_source(
 
 /// What the directory knows of a tag, if the caller may see it.
 pub(super) fn visible(visit: &Visit, id: &Identifier) -> Result<std::sync::Arc<TagEntry>, Failure> {
-    let key = id.folded();
-    let found = visit.directory(|view| {
-        view.tag(&key).filter(|tag| visit.sees(view.grade_of_tag(tag))).cloned()
-    })?;
-    found.ok_or_else(|| Failure::not_found(format!("tag {id}")))
+    let (key, name) = (id.folded(), format!("tag {id}"));
+    visit.directory(|view| match view.tag(&key) {
+        Some(tag) if visit.sees(view.grade_of_tag(tag)) => Ok(std::sync::Arc::clone(tag)),
+        Some(_) => Err(Failure::hidden(name)),
+        None => Err(Failure::not_found(name)),
+    })?
 }
 
 fn find(state: &ApiState, visit: &Visit, id: &Identifier) -> Result<Versioned<Tag>, Failure> {

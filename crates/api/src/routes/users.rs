@@ -77,7 +77,7 @@ struct UserInput {
     /// The prefix of another organisation, for those who administer the node.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    tenant: Option<Prefix>,
+    organisation: Option<Prefix>,
 }
 
 /// What can be changed of a user.
@@ -137,7 +137,7 @@ async fn create(
     visit: Visit,
     Document(input): Document<UserInput>,
 ) -> Result<Response, Failure> {
-    let (tenant, prefix) = organisation(&state, &visit, input.tenant)?;
+    let (tenant, prefix) = organisation(&state, &visit, input.organisation)?;
     let new = NewUser {
         tenant,
         prefix,
@@ -179,7 +179,7 @@ fn organisation(
     let found = state.store.get::<Organisations>(TenantId::NODE, prefix.as_str())?;
     let found = found.ok_or_else(|| {
         let detail = format!("there is no organisation {prefix}");
-        Failure::field(ProblemCode::InvalidValue, "/tenant", detail)
+        Failure::field(ProblemCode::InvalidValue, "/organisation", detail)
     })?;
     Ok((found.record.tenant, prefix))
 }

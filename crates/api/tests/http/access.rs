@@ -44,6 +44,15 @@ async fn a_session_from_sign_in_to_sign_out() {
 }
 
 #[tokio::test]
+async fn behind_tls_cookies_and_answers_insist_on_it() {
+    let bench = Bench::new().await;
+    let right = json!({"user": "admin", "password": bench.password});
+    let answer = bench.post("/api/v1/session", right).through(bench.router_with_tls()).await;
+    assert!(answer.header("set-cookie").contains("; Secure"));
+    assert!(answer.header("strict-transport-security").starts_with("max-age="));
+}
+
+#[tokio::test]
 async fn an_idle_session_ends() {
     let bench = Bench::new().await;
     let (cookie, _) = bench.sign_in("admin", &bench.password).await;
@@ -220,4 +229,69 @@ async fn another_organisation_learns_that_its_records_were_changed_but_not_by_wh
     let whole =
         bench.get("/api/v1/audit?kind=change").bearer(&bench.admin).send().await.expect(200);
     assert_eq!(whole["items"][0]["principal"], "88.100/user.admin");
+}
+
+#[tokio::test]
+async fn what_is_hidden_is_not_told_of_by_what_is_not() {
+    let bench = Bench::new().await;
+    let asset = json!({"name": "Vault", "level": "site", "grade": "core"});
+    bench.post("/api/v1/assets", asset).bearer(&bench.admin).send().await.expect(201);
+    let asset =
+        json!({"name": "Hall", "level": "area", "parent": "88.100/vault", "grade": "public"});
+    bench.post("/api/v1/assets", asset).bearer(&bench.admin).send().await.expect(201);
+    let device = json!({
+        "name": "Machine", "protocol": "fake", "settings": {}, "asset": "88.100/vault",
+        "points": [{"name": "Shown", "data_type": "f64", "address": "a", "grade": "public"}],
+    });
+    bench.post("/api/v1/devices", device).bearer(&bench.admin).send().await.expect(201);
+    let low = bench.token_of("low", "engineer", Grade::General).await;
+    for uri in [
+        "/api/v1/tags",
+        "/api/v1/tags/88.100%2Fshown",
+        "/api/v1/tags/88.100%2Fshown/versions",
+        "/api/v1/assets",
+        "/api/v1/assets/88.100%2Fhall",
+        "/api/v1/devices",
+        "/api/v1/overview",
+    ] {
+        let answer = bench.get(uri).bearer(&low).send().await;
+        let text = answer.text().to_lowercase();
+        assert!(!text.contains("vault") && !text.contains("machine"), "{uri}: {text}");
+        answer.expect(200);
+    }
+    for query in ["asset=88.100/vault", "device=88.100/machine"] {
+        let list = bench.get(&format!("/api/v1/tags?{query}")).bearer(&low).send().await;
+        assert_eq!(list.expect(200)["items"], json!([]), "{query}");
+    }
+    // What the caller cannot see stays as it is when the caller changes the rest.
+    let uri = "/api/v1/tags/88.100%2Fshown";
+    let renamed =
+        bench.patch(uri, json!({"name": "Renamed"})).bearer(&low).send().await.expect(200);
+    assert_eq!((&renamed["name"], &renamed["asset"]), (&json!("Renamed"), &json!(null)));
+    let whole = bench.get(uri).bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(whole["asset"], "88.100/vault");
+    assert_eq!(whole["source"]["device"], "88.100/machine");
+}
+
+#[tokio::test]
+async fn a_look_above_the_ceiling_is_in_the_audit() {
+    let bench = Bench::new().await;
+    bench.tag(json!({"name": "Hidden", "data_type": "f64"})).await;
+    let low = bench.token_of("low", "viewer", Grade::General).await;
+    let hidden = bench.get("/api/v1/tags/88.100%2Fhidden").bearer(&low).send().await;
+    hidden.problem("not-found");
+    let deadline = std::time::Instant::now() + crate::bench::PATIENCE;
+    loop {
+        let audit = bench.get("/api/v1/audit?kind=refusal").bearer(&bench.admin).send().await;
+        let audit = audit.expect(200);
+        let found = audit["items"].as_array().unwrap().iter().any(|item| {
+            item["event"]["reason"] == "above-ceiling"
+                && item["request"] == hidden.header("x-request-id")
+        });
+        if found {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{audit}");
+        tokio::task::yield_now().await;
+    }
 }

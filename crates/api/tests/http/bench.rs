@@ -39,7 +39,7 @@ pub(crate) struct Bench {
     pub(crate) shutdown: CancellationToken,
     pub(crate) admin: String,
     pub(crate) password: String,
-    state_of: Box<dyn Fn(Limits) -> ApiState + Send + Sync>,
+    state_of: Box<dyn Fn(Limits, bool) -> ApiState + Send + Sync>,
     now: Arc<AtomicI64>,
     _dir: tempfile::TempDir,
 }
@@ -131,7 +131,7 @@ impl Bench {
         let state_of = {
             let (store, historian, audit) = (store.clone(), historian.clone(), audit.clone());
             let (supervisor, shutdown) = (supervisor.clone(), shutdown.clone());
-            move |limits| {
+            move |limits, tls| {
                 let parts = Parts {
                     store: store.clone(),
                     historian: historian.clone(),
@@ -139,7 +139,7 @@ impl Bench {
                     access: access.clone(),
                     audit: audit.clone(),
                     clock: clock.clone(),
-                    info: NodeInfo { version: "0.0.0-test".into(), tls: false },
+                    info: NodeInfo { version: "0.0.0-test".into(), tls },
                     limits,
                     shutdown: shutdown.clone(),
                     backups: backups.clone(),
@@ -148,7 +148,7 @@ impl Bench {
             }
         };
         let mut bench = Self {
-            router: weir_api::router(state_of(limits)),
+            router: weir_api::router(state_of(limits, false)),
             store,
             historian,
             audit,
@@ -167,7 +167,12 @@ impl Bench {
 
     /// Another router on the same rooms.
     pub(crate) fn router_with(&self, limits: Limits) -> Router {
-        weir_api::router((self.state_of)(limits))
+        weir_api::router((self.state_of)(limits, false))
+    }
+
+    /// Another router on the same rooms, behind a listener that encrypts.
+    pub(crate) fn router_with_tls(&self) -> Router {
+        weir_api::router((self.state_of)(Limits::default(), true))
     }
 
     /// Moves the clock forward.

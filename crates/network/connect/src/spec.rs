@@ -99,9 +99,13 @@ impl Scaling {
         scalings.iter().filter(|s| s.effective <= time).max_by_key(|s| s.effective)
     }
 
-    /// Raw to engineering.
+    /// Raw to engineering. A factor that is one part of a whole number, such as 0.1, divides by that
+    /// number: 27052 becomes 2705.2, which is what the device means, and not 2705.2000000000003.
     pub fn apply(&self, raw: f64) -> f64 {
-        raw * self.factor + self.offset
+        let parts = (1.0 / self.factor).round();
+        let divides = parts.abs() > 1.0 && parts * self.factor == 1.0;
+        let scaled = if divides { raw / parts } else { raw * self.factor };
+        scaled + self.offset
     }
 
     /// Engineering to raw.

@@ -34,7 +34,7 @@ pub use counter::{Counter, Counters};
 pub use directory::{AssetEntry, Directory, TagEntry, TenantView};
 pub use draft::Draft;
 pub use error::TwinError;
-pub use organisation::{Organisation, Organisations};
+pub use organisation::{Organisation, Organisations, RESERVED_PREFIX};
 pub use rules::{
     DESCRIPTION_BYTES_MAX, LANGUAGES_MAX, NAME_BYTES_MAX, Names, check_description, check_name,
     check_names,

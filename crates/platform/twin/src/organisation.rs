@@ -6,6 +6,10 @@ use weir_store::{Collection, History};
 
 use crate::rules::{Faults, Names, check_name, check_names};
 
+/// The prefix under which the audit names parts of Weir itself. No organisation may have it, or its
+/// users could be taken for them.
+pub const RESERVED_PREFIX: &str = "weir";
+
 /// One organisation: a tenant with a prefix of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +44,9 @@ impl Organisation {
         let mut faults = Faults::default();
         faults.check("/name", check_name(&self.name));
         faults.check("/names", check_names(&self.names));
+        if self.prefix.as_str() == RESERVED_PREFIX {
+            faults.add("/prefix", "this prefix is Weir's own");
+        }
         if !self.prefix.owns(&self.id) {
             faults.add("/id", "the identifier stands under the organisation's own prefix");
         }

@@ -12,7 +12,7 @@ use weir_model::{
 };
 use weir_resolver::{Kind, Minter};
 use weir_store::{Commit, Expect, Snapshot, Versioned};
-use weir_twin::{Draft, Names, Source, Tag, TwinError, ValueRange, check_name, check_names};
+use weir_twin::{Draft, Source, Tag, ValueRange, check_name, check_names};
 
 use super::POINTS_A_REQUEST_MAX;
 use crate::door::Visit;
@@ -37,7 +37,7 @@ pub(super) struct DeviceInput {
     pub(super) name: String,
     /// Its name in other languages.
     #[serde(default)]
-    names: Names,
+    names: BTreeMap<String, String>,
     /// Which driver it needs, as `/api/v1/protocols` lists them.
     protocol: String,
     /// The asset it belongs to; its points belong to it too where they name none.
@@ -69,7 +69,7 @@ pub(super) struct DevicePatch {
     name: String,
     /// Its name in other languages.
     #[serde(default)]
-    names: Names,
+    names: BTreeMap<String, String>,
     /// Its protocol, which stays.
     protocol: String,
     /// The asset it belongs to.
@@ -100,7 +100,7 @@ pub(super) struct PointInput {
     name: String,
     /// Its name in other languages.
     #[serde(default)]
-    names: Names,
+    names: BTreeMap<String, String>,
     /// What it measures, for people.
     #[serde(default)]
     description: String,
@@ -229,7 +229,11 @@ pub(super) fn check_input(visit: &Visit, input: &DeviceInput) -> Result<(), Fail
     Ok(())
 }
 
-fn check_fields(name: &str, names: &Names, settings: &Json) -> Result<(), Failure> {
+fn check_fields(
+    name: &str,
+    names: &BTreeMap<String, String>,
+    settings: &Json,
+) -> Result<(), Failure> {
     let mut errors = Vec::new();
     let mut check = |field: &str, result: Result<(), &str>| {
         if let Err(detail) = result {
@@ -257,7 +261,7 @@ pub(super) fn check_patch(
     let input = DeviceInput {
         id: Some(device.id.clone()),
         name: patch.name.clone(),
-        names: Names::new(),
+        names: BTreeMap::new(),
         protocol: device.protocol.clone(),
         asset: patch.asset.clone().filter(|asset| Some(asset) != device.asset.as_ref()),
         settings: patch.settings.clone(),
@@ -314,22 +318,15 @@ fn create_point(
     draft.create_tag(&tag).map_err(|error| Failure::from(error).below(&place))
 }
 
-/// A device as it was found, its change, and the change of its points.
+/// The change of a device and of its points.
 pub(super) fn update(
     visit: &Visit,
     snap: &Snapshot<'_>,
     commit: Commit,
     prefix: &Prefix,
     patch: &DevicePatch,
-    found: &Versioned<Device>,
-    expected: Option<u64>,
+    current: &Versioned<Device>,
 ) -> Result<(Commit, ()), Failure> {
-    let current = snap.get::<Devices>(visit.tenant(), &found.key)?;
-    let current = current.ok_or_else(|| TwinError::NotFound(found.record.id.clone()))?;
-    if let Some(expected) = expected.filter(|expected| *expected != current.version) {
-        let (id, current) = (found.record.id.clone(), current.version);
-        return Err(TwinError::Version { id, expected, current }.into());
-    }
     let mut draft = Draft::new(snap, commit);
     if patch.asset != current.record.asset {
         draft.check_asset(patch.asset.as_ref())?;
@@ -344,7 +341,7 @@ pub(super) fn update(
         ..current.record.clone()
     };
     let expect = Expect::Version(current.version);
-    draft.commit_mut().put::<Devices>(&found.key, &device, expect);
+    draft.commit_mut().put::<Devices>(&current.key, &device, expect);
     if device.name != current.record.name {
         let commit = draft.commit_mut();
         weir_resolver::rename(snap, commit, visit.tenant(), &device.id, &device.name)?;

@@ -1,11 +1,12 @@
 //! Devices as they are answered.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 use weir_connect::{Device, DeviceStatus};
 use weir_model::{Grade, Identifier};
 use weir_store::Versioned;
-use weir_twin::Names;
 
 use crate::door::Visit;
 use crate::failure::Failure;
@@ -20,7 +21,7 @@ pub(super) struct DeviceSummary {
     /// Its name.
     name: String,
     /// Its name in other languages.
-    names: Names,
+    names: BTreeMap<String, String>,
     /// Which driver it needs.
     protocol: String,
     /// The asset it belongs to.
@@ -46,6 +47,10 @@ impl DeviceSummary {
         let above = asset.as_ref().map(Identifier::folded);
         let effective = visit.directory(|view| view.grade(grade, above.as_deref()))?;
         Ok(Self {
+            asset: match &above {
+                Some(key) if visit.sees_asset(key)? => asset,
+                _ => None,
+            },
             status: visit.state().supervisor.status(visit.tenant(), &id),
             grade: effective,
             own_grade: grade,
@@ -54,7 +59,6 @@ impl DeviceSummary {
             name,
             names,
             protocol,
-            asset,
             settings,
             enabled,
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use weir_model::Timestamp;
+use weir_model::{Identifier, Timestamp};
 use weir_twin::{TagEntry, Tags, TenantView};
 
 use super::view::{HTTP, TagView, shown};
@@ -84,6 +84,9 @@ pub(super) async fn list(
         None => None,
     };
     let filter = Filter::of(&query)?;
+    if !filter.is_about_seen_things(&visit)? {
+        return Ok(Json(Listing { items: Vec::new(), next: None }));
+    }
     let (found, more) =
         visit.directory(|view| page(view, &visit, &query, &filter, after, limit))?;
     let next = found
@@ -115,6 +118,23 @@ impl Filter {
             device: folded(&query.device),
             protocol: query.protocol.clone(),
         })
+    }
+}
+
+impl Filter {
+    /// Whether the asset and the device that are asked for are ones that the caller may know of.
+    /// What belongs to others is told of by no filter.
+    fn is_about_seen_things(&self, visit: &Visit) -> Result<bool, Failure> {
+        if let Some(asset) = &self.asset
+            && !visit.sees_asset(asset)?
+        {
+            return Ok(false);
+        }
+        match self.device.as_deref().map(Identifier::parse) {
+            None => Ok(true),
+            Some(Ok(device)) => crate::routes::devices::is_seen(visit, &device),
+            Some(Err(_)) => Ok(false),
+        }
     }
 }
 

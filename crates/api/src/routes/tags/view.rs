@@ -9,7 +9,7 @@ use weir_model::{
     DataDomain, DataType, Grade, Identifier, Quality, Sample, Timestamp, Unit, Value,
 };
 use weir_store::Versioned;
-use weir_twin::{Names, Source, Tag, ValueRange};
+use weir_twin::{Source, Tag, ValueRange};
 
 use crate::door::Visit;
 use crate::failure::Failure;
@@ -34,7 +34,7 @@ pub(in crate::routes) struct TagView {
     /// Its name.
     name: String,
     /// Its name in other languages.
-    names: Names,
+    names: BTreeMap<String, String>,
     /// What it measures, for people.
     description: String,
     /// The unit as a UCUM code or as the plant's own text in curly brackets.
@@ -94,17 +94,27 @@ impl From<&Sample> for SampleView {
     }
 }
 
+/// A tag without the asset and the device that the caller may not know of.
+pub(super) fn redacted(visit: &Visit, tag: Tag) -> Result<Tag, Failure> {
+    let asset = match tag.asset {
+        Some(asset) if visit.sees_asset(&asset.folded())? => Some(asset),
+        _ => None,
+    };
+    let source = match tag.source {
+        Some(source) if crate::routes::devices::is_seen(visit, &source.device)? => Some(source),
+        _ => None,
+    };
+    Ok(Tag { asset, source, ..tag })
+}
+
 /// A tag as the caller is shown it.
 pub(in crate::routes) fn shown(visit: &Visit, found: Versioned<Tag>) -> Result<TagView, Failure> {
     let may_read = visit.allow(Action::SampleRead).is_ok();
-    let tag = found.record;
-    let asset = tag.asset.as_ref().map(Identifier::folded);
-    let grade = visit.directory(|view| view.grade(tag.grade, asset.as_deref()))?;
+    let asset = found.record.asset.as_ref().map(Identifier::folded);
+    let grade = visit.directory(|view| view.grade(found.record.grade, asset.as_deref()))?;
+    let protocol = found.record.source.as_ref().map(|source| source.protocol.clone());
+    let tag = redacted(visit, found.record)?;
     let last = may_read.then(|| visit.state().historian.last(visit.tenant(), tag.tag)).flatten();
-    let (protocol, device) = match &tag.source {
-        Some(source) => (source.protocol.clone(), Some(source.device.clone())),
-        None => (HTTP.to_owned(), None),
-    };
     Ok(TagView {
         id: tag.id,
         name: tag.name,
@@ -119,8 +129,8 @@ pub(in crate::routes) fn shown(visit: &Visit, found: Versioned<Tag>) -> Result<T
         domain: tag.domain,
         range: tag.range,
         labels: tag.labels,
-        protocol,
-        device,
+        protocol: protocol.unwrap_or_else(|| HTTP.to_owned()),
+        device: tag.source.as_ref().map(|source| source.device.clone()),
         source: tag.source,
         last: last.as_ref().map(SampleView::from),
         version: found.version,

@@ -83,3 +83,13 @@ fn writes_go_the_way_back_and_stay_within_limits() {
     assert!(!allowed(Value::F64(-0.1)) && !allowed(Value::I64(11)));
     assert!(!allowed(Value::F64(f64::NAN)) && !allowed(Value::Text("5".into())));
 }
+
+#[test]
+fn tenths_stay_tenths() {
+    let scaling = |factor| Scaling { effective: Timestamp::MIN, factor, offset: 0.0, unit: None };
+    assert_eq!(scaling(0.1).apply(27052.0), 2705.2);
+    assert_eq!(scaling(0.001).apply(26996.0), 26.996);
+    assert_eq!(scaling(-0.01).apply(5.0), -0.05);
+    assert_eq!(scaling(0.3).apply(10.0), 3.0);
+    assert_eq!(scaling(2.5).apply(4.0), 10.0);
+}

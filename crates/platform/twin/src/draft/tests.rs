@@ -256,6 +256,9 @@ async fn organisations_get_numbers_of_their_own() {
     bench.change(|draft| draft.create_organisation(&organisation(None))).await.unwrap();
     let foreign = Organisation { id: "77/x".parse().unwrap(), ..organisation(None) };
     assert_eq!(fields(bench.draft(|draft| draft.create_organisation(&foreign))), ["/id"]);
+    let prefix = Prefix::parse("weir").unwrap();
+    let weir = Organisation { id: prefix.child("x").unwrap(), prefix, ..organisation(None) };
+    assert_eq!(fields(bench.draft(|draft| draft.create_organisation(&weir))), ["/prefix"]);
     let moved = Organisation { tenant: TenantId(2), ..organisation(None) };
     assert_eq!(fields(bench.draft(|draft| draft.update_organisation(&moved, None))), ["/tenant"]);
 }
