@@ -76,7 +76,7 @@ pub(crate) fn recover(dir: &Path, tiles: &Tiles) -> Result<Recovered, AuditError
             }
             Scanned::End => break scan.length(),
             Scanned::Damaged { offset } => {
-                torn_or_damaged(dir, first, offset, edge.size())?;
+                torn_or_damaged(dir, first, offset, scan.length(), edge.size())?;
                 break offset;
             }
         }
@@ -118,17 +118,19 @@ impl Last {
 }
 
 /// Whether what starts at `offset` is the torn tail of one group: then nothing of a later group
-/// stands behind it, and no more than one group does.
+/// stands behind it, and no more than one group does. Only what stood there when the segment was
+/// `length` bytes long is looked at: a running server may have completed the group since, and
+/// written others.
 pub(crate) fn torn_or_damaged(
     dir: &Path,
     first: u64,
     offset: u64,
+    length: u64,
     leaf: u64,
 ) -> Result<u64, AuditError> {
     let damaged = || AuditError::diverged(dir, leaf, "the entry's bytes are damaged");
     let path = segment::path(dir, first);
     let failed = |error| AuditError::io("read the audit segment", &path)(error);
-    let length = fs::metadata(&path).map_err(failed)?.len();
     let tail = length.saturating_sub(offset);
     if tail > GROUP_BYTES_MAX || offset < START_BYTES {
         return Err(damaged());

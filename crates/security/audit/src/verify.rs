@@ -113,7 +113,7 @@ pub(crate) fn verify(dir: &Path, options: &VerifyOptions) -> Result<Report, Audi
                         let reason = "the entry's bytes are damaged";
                         return Err(AuditError::diverged(dir, leaf, reason));
                     }
-                    unfinished_bytes = torn_or_damaged(dir, first, offset, leaf)?;
+                    unfinished_bytes = torn_or_damaged(dir, first, offset, scan.length(), leaf)?;
                     break;
                 }
             }
