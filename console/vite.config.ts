@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { firstRouteSize } from './build/size.ts';
 
 // `npm run dev` passes API calls on to a running node.
-const node = process.env['WEIR_URL'] ?? 'http://127.0.0.1:8080';
+const node = process.env['WEIR_URL'] ?? 'http://127.0.0.1:7300';
 
 export default defineConfig({
   plugins: [
@@ -23,8 +23,14 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             // What every page stands on comes as two files instead of thirty.
-            { name: 'libraries', test: /node_modules\/(react|react-dom|scheduler|@tanstack|wouter|regexparam|i18next|use-sync-external-store)\// },
-            { name: 'frame', test: /src\/(api|format|live|ui|url|csv)\/|src\/i18n\/i18n|src\/shell\/(TopBar|theme)|vite\/preload-helper/ },
+            {
+              name: 'libraries',
+              test: /node_modules\/(react|react-dom|scheduler|@tanstack|wouter|regexparam|i18next|use-sync-external-store)\//,
+            },
+            {
+              name: 'frame',
+              test: /src\/(api|format|live|ui|url|csv)\/|src\/i18n\/i18n|src\/shell\/(TopBar|theme)|vite\/preload-helper/,
+            },
           ],
         },
       },

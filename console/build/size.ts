@@ -25,7 +25,9 @@ export function firstRouteSize({ gzipBytesMax, firstRoute }: SizeOptions): Plugi
             firstRoute.some((end) => chunk.facadeModuleId?.replaceAll('\\', '/').endsWith(end)),
         );
         if (wanted.length !== firstRoute.length + 1) {
-          this.error(`of the first route's modules (${firstRoute.join(', ')}) some have no chunk of their own`);
+          this.error(
+            `of the first route's modules (${firstRoute.join(', ')}) some have no chunk of their own`,
+          );
         }
         const files = new Set<string>();
         const visit = (name: string): void => {

@@ -8,7 +8,10 @@ let plc;
 before(async () => {
   browser = await launch();
   const devices = await eventually(
-    async () => (await api('/devices?limit=500')).items.filter((device) => device.protocol === 'modbus' && device.status?.state === 'online'),
+    async () =>
+      (await api('/devices?limit=500')).items.filter(
+        (device) => device.protocol === 'modbus' && device.status?.state === 'online',
+      ),
     (online) => online.length > 0,
     'an online device',
   );
@@ -20,10 +23,17 @@ const NAME = `Test bench ${process.pid}`;
 
 /** Two points of the demo's device, as rows of a spreadsheet. */
 function rows() {
-  const points = plc.points.filter(({ source }) => source.address.unit === null || source.address.unit === undefined || source.address.unit === plc.settings.unit);
+  const points = plc.points.filter(
+    ({ source }) =>
+      source.address.unit === null ||
+      source.address.unit === undefined ||
+      source.address.unit === plc.settings.unit,
+  );
   const lines = points.slice(0, 2).map(({ name, unit, source: { address, scaling } }) => {
     const { factor = 1, offset = 0 } = scaling.at(-1) ?? {};
-    return [`${NAME} ${name}`, address.table, address.address, address.type, unit ?? '', factor, offset].join('\t');
+    return [`${NAME} ${name}`, address.table, address.address, address.type, unit ?? '', factor, offset].join(
+      '\t',
+    );
   });
   return [['Name', 'Table', 'Address', 'Type', 'Unit', 'Factor', 'Offset'].join('\t'), ...lines].join('\n');
 }
@@ -37,7 +47,10 @@ test('a Modbus device is filled in, tested, previewed, saved and read', async ()
   await page.getByLabel('Host').fill(plc.settings.host);
   await page.getByLabel('Port').fill('1');
   await page.getByLabel('Unit id', { exact: true }).fill(String(plc.settings.unit ?? 1));
-  await page.getByLabel('Word order').first().selectOption(plc.settings.word_order ?? 'ABCD');
+  await page
+    .getByLabel('Word order')
+    .first()
+    .selectOption(plc.settings.word_order ?? 'ABCD');
 
   // What is missing is said before the node is asked.
   await page.getByRole('button', { name: 'Test', exact: true }).click();
@@ -77,7 +90,11 @@ test('a Modbus device is filled in, tested, previewed, saved and read', async ()
   const created = (await api('/devices?limit=500')).items.find((device) => device.name === NAME);
   const tags = (await api(`/tags?device=${encodeURIComponent(created.id)}`)).items;
   assert.equal(tags.length, 2);
-  await eventually(async () => (await api(`/tags/${encodeURIComponent(tags[0].id)}`)).last, Boolean, 'a sample');
+  await eventually(
+    async () => (await api(`/tags/${encodeURIComponent(tags[0].id)}`)).last,
+    Boolean,
+    'a sample',
+  );
   await close();
 });
 

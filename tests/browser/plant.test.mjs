@@ -24,7 +24,11 @@ test('a value is written to a device, after both were compared', async () => {
   await dialog.getByText('Requested').waitFor();
   assert.match(await dialog.locator('.before-after').innerText(), /After\s+180/);
   await dialog.getByRole('button', { name: 'Close' }).last().click();
-  await eventually(() => page.locator('.tag-value').innerText(), (text) => text.startsWith('180'), 'the value written');
+  await eventually(
+    () => page.locator('.tag-value').innerText(),
+    (text) => text.startsWith('180'),
+    'the value written',
+  );
   await close();
 });
 
@@ -49,7 +53,11 @@ test('the overview shows the plant with live values', async () => {
   await row.locator('.mark.tone-good').waitFor();
   // Values may stand still for a while; their time goes on.
   await changes(row.locator('time'));
-  await eventually(() => page.locator('.asset-tags .spark path').first().getAttribute('d'), (path) => path?.length > 20, 'a line');
+  await eventually(
+    () => page.locator('.asset-tags .spark path').first().getAttribute('d'),
+    (path) => path?.length > 20,
+    'a line',
+  );
 
   // Folding hides what is below.
   await page.goto('/');
@@ -155,7 +163,11 @@ test('languages are switched live, and remembered', async () => {
 test('dark follows the system, and can be chosen', async () => {
   const { page, close } = await open(browser, { colorScheme: 'dark' });
   const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
-  const brightness = (colour) => colour.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3;
+  const brightness = (colour) =>
+    colour
+      .match(/\d+/g)
+      .slice(0, 3)
+      .reduce((sum, part) => sum + Number(part), 0) / 3;
   await page.goto('/');
   await page.locator('[role=treeitem]').first().waitFor();
   assert.ok(brightness(await background()) < 60, 'dark on a dark system');
@@ -189,7 +201,11 @@ test('every page fits a screen 390 pixels wide, in both languages', async () => 
     '/no-such-page',
   ];
   for (const locale of ['en-GB', 'zh-CN']) {
-    const { page, close } = await open(browser, { viewport: { width: 390, height: 844 }, hasTouch: true, locale });
+    const { page, close } = await open(browser, {
+      viewport: { width: 390, height: 844 },
+      hasTouch: true,
+      locale,
+    });
     for (const path of paths) {
       await page.goto(path);
       await page.locator('main#main h1').waitFor();
@@ -217,7 +233,10 @@ test('a page that is not there says so', async () => {
 });
 
 test('the picture for the README', async () => {
-  const { page, close } = await open(browser, { viewport: { width: 1440, height: 900 }, deviceScaleFactor: 1.5 });
+  const { page, close } = await open(browser, {
+    viewport: { width: 1440, height: 900 },
+    deviceScaleFactor: 1.5,
+  });
   const { items: assets } = await api('/assets?limit=500');
   const tags = await liveTags(1);
   // The asset with the most kinds of values of its own shows most.
@@ -227,7 +246,10 @@ test('the picture for the README', async () => {
   await page.locator('.asset-tags .mark.tone-good').first().waitFor();
   const lines = page.locator('.asset-tags .spark path');
   await eventually(
-    () => lines.evaluateAll((paths) => paths.filter((path) => (path.getAttribute('d') ?? '').split('L').length > 20).length),
+    () =>
+      lines.evaluateAll(
+        (paths) => paths.filter((path) => (path.getAttribute('d') ?? '').split('L').length > 20).length,
+      ),
     (drawn) => drawn > 3,
     'lines',
   );

@@ -60,6 +60,23 @@ test('the keyboard alone signs in, moves about and signs out', async () => {
   await close();
 });
 
+test('a session that is ended elsewhere leads back to signing in, and on to the same page', async () => {
+  const { page, close } = await open(browser, { expected: [401] });
+  await page.goto('/tags?q=reactor');
+  await page.locator('.tag-table .mark.tone-good').first().waitFor();
+  const { csrf } = await (await page.request.get('/api/v1/session')).json();
+  const ended = await page.request.delete('/api/v1/session', { headers: { 'X-Weir-Csrf': csrf } });
+  assert.equal(ended.status(), 204);
+  // Nobody touches the page: the end of its live stream tells it.
+  await page.getByText('Your session has ended.').waitFor();
+  await page.getByLabel('User', { exact: true }).fill(USER);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.locator('.tag-table .mark.tone-good').first().waitFor();
+  assert.equal(page.url(), `${URL_BASE}/tags?q=reactor`);
+  await close();
+});
+
 test('dialogs keep the focus and give it back', async () => {
   const { page, close } = await open(browser);
   await page.goto('/');

@@ -52,7 +52,9 @@ export async function open(browser, { signedIn = true, expected = [], ...options
   });
   context.setDefaultTimeout(PATIENCE_MS);
   if (signedIn) {
-    const answer = await context.request.post('/api/v1/session', { data: { user: USER, password: PASSWORD } });
+    const answer = await context.request.post('/api/v1/session', {
+      data: { user: USER, password: PASSWORD },
+    });
     assert.equal(answer.status(), 200, await answer.text());
   }
   const page = await context.newPage();
@@ -88,7 +90,10 @@ export async function eventually(ask, satisfies, what) {
   for (;;) {
     const answer = await ask();
     if (satisfies(answer)) return answer;
-    assert.ok(Date.now() < deadline, `${what} did not come within ${PATIENCE_MS} ms; last: ${JSON.stringify(answer)}`);
+    assert.ok(
+      Date.now() < deadline,
+      `${what} did not come within ${PATIENCE_MS} ms; last: ${JSON.stringify(answer)}`,
+    );
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -96,7 +101,10 @@ export async function eventually(ask, satisfies, what) {
 /** Tags with numbers that a device delivers, good by now. */
 export async function liveTags(count) {
   return eventually(
-    async () => (await api('/tags?limit=500')).items.filter((tag) => tag.device && tag.data_type === 'f64' && tag.last?.quality === 'good'),
+    async () =>
+      (await api('/tags?limit=500')).items.filter(
+        (tag) => tag.device && tag.data_type === 'f64' && tag.last?.quality === 'good',
+      ),
     (tags) => tags.length >= count,
     'live tags',
   );
@@ -105,7 +113,11 @@ export async function liveTags(count) {
 /** Waits until the text of an element is another one than now. */
 export async function changes(locator) {
   const before = await locator.innerText();
-  await eventually(() => locator.innerText(), (now) => now !== before, `a change of "${before}"`);
+  await eventually(
+    () => locator.innerText(),
+    (now) => now !== before,
+    `a change of "${before}"`,
+  );
 }
 
 /** A picture for the documentation, or to look at when something failed. */

@@ -20,7 +20,15 @@ async function drawn(page) {
     (values) => values.length > 0 && values.every((value) => /\d/.test(value)),
     'values in the legend',
   );
-  return eventually(() => page.locator('.u-over').boundingBox().catch(() => null), Boolean, 'the chart');
+  return eventually(
+    () =>
+      page
+        .locator('.u-over')
+        .boundingBox()
+        .catch(() => null),
+    Boolean,
+    'the chart',
+  );
 }
 
 /** How many pixels of the canvas are not transparent. */
@@ -45,14 +53,21 @@ test('several tags, added by name, live', async () => {
     await picker.press('Enter');
     await page.locator('.legend').getByRole('link', { name: tag.name, exact: true }).waitFor();
   }
-  assert.deepEqual(new URL(page.url()).searchParams.getAll('tag'), tags.slice(0, 2).map((tag) => tag.id));
+  assert.deepEqual(
+    new URL(page.url()).searchParams.getAll('tag'),
+    tags.slice(0, 2).map((tag) => tag.id),
+  );
   await page.getByRole('button', { name: '5 min' }).click();
   await drawn(page);
   assert.ok((await inked(page)) > 1_000);
   // Live means that the window moves.
   const note = page.locator('.page-note');
   const before = await note.innerText();
-  await eventually(() => note.innerText(), (now) => now !== before, 'a moving window');
+  await eventually(
+    () => note.innerText(),
+    (now) => now !== before,
+    'a moving window',
+  );
   await shot(page, 'trend');
   await close();
 });
@@ -109,7 +124,11 @@ test('mouse and keys zoom, pan and move the crosshair', async () => {
   // The crosshair's time and values stand in the legend.
   const head = page.locator('.legend thead th').nth(1);
   await page.mouse.move(area.x + area.width - 80, middle.y);
-  await eventually(() => head.innerText(), (text) => /^\d{4}-\d\d-\d\d /.test(text), 'the crosshair');
+  await eventually(
+    () => head.innerText(),
+    (text) => /^\d{4}-\d\d-\d\d /.test(text),
+    'the crosshair',
+  );
 
   let before = page.url();
   await page.mouse.wheel(0, -400);

@@ -33,7 +33,10 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       accept(await get<Session>('/session'));
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) {
-        setState((now) => ({ kind: 'anonymous', ended: now.kind === 'signed-in' }));
+        // Several answers of 401 may arrive; the first of them ended the session.
+        setState((now) =>
+          now.kind === 'anonymous' ? now : { kind: 'anonymous', ended: now.kind === 'signed-in' },
+        );
       } else {
         // A node that does not answer for a moment does not end a session.
         setState((now) => (now.kind === 'signed-in' ? now : { kind: 'failed', error }));

@@ -17,13 +17,7 @@ export type Grade = 'public' | 'general' | 'important' | 'core';
 export const GRADES: readonly Grade[] = ['public', 'general', 'important', 'core'];
 
 export type Level =
-  | 'enterprise'
-  | 'site'
-  | 'area'
-  | 'work_center'
-  | 'work_unit'
-  | 'equipment_module'
-  | 'control_module';
+  'enterprise' | 'site' | 'area' | 'work_center' | 'work_unit' | 'equipment_module' | 'control_module';
 export const LEVELS: readonly Level[] = [
   'enterprise',
   'site',
@@ -191,13 +185,7 @@ export interface TagVersion {
 }
 
 export type DeviceState =
-  | 'connecting'
-  | 'online'
-  | 'degraded'
-  | 'backing_off'
-  | 'disabled'
-  | 'misconfigured'
-  | 'stopped';
+  'connecting' | 'online' | 'degraded' | 'backing_off' | 'disabled' | 'misconfigured' | 'stopped';
 export const DEVICE_STATES: readonly DeviceState[] = [
   'online',
   'degraded',
@@ -226,7 +214,17 @@ export type ModbusTable = 'coil' | 'discrete' | 'input' | 'holding';
 export const MODBUS_TABLES: readonly ModbusTable[] = ['holding', 'input', 'coil', 'discrete'];
 
 export type ModbusType = 'bool' | 'u16' | 'i16' | 'u32' | 'i32' | 'u64' | 'i64' | 'f32' | 'f64';
-export const MODBUS_TYPES: readonly ModbusType[] = ['u16', 'i16', 'u32', 'i32', 'u64', 'i64', 'f32', 'f64', 'bool'];
+export const MODBUS_TYPES: readonly ModbusType[] = [
+  'u16',
+  'i16',
+  'u32',
+  'i32',
+  'u64',
+  'i64',
+  'f32',
+  'f64',
+  'bool',
+];
 
 export interface ModbusSettings {
   host: string;

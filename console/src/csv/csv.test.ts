@@ -12,5 +12,7 @@ it('quotes what needs it and defuses formulas, not numbers', () => {
 });
 
 it('names files so that every system takes them', () => {
-  expect(fileName('88.100/反应器', new Date(2026, 10, 23, 8, 0, 5))).toBe('weir-88.100-反应器-20261123-080005.csv');
+  expect(fileName('88.100/反应器', new Date(2026, 10, 23, 8, 0, 5))).toBe(
+    'weir-88.100-反应器-20261123-080005.csv',
+  );
 });

@@ -8,8 +8,17 @@ import { formatNumber, formatValue, parseValue, rangeShare, toNumber } from './v
 
 describe('values', () => {
   it('keep the same decimals while they change', () => {
-    expect([2705, 2694.87, 99.4].map((x) => formatNumber(x, { low: 0, high: 3000 }))).toEqual(['2705.0', '2694.9', '99.4']);
-    expect([0.25, 120.404, 3664.2, 0].map((x) => formatNumber(x))).toEqual(['0.250', '120.4', '3664', '0.000']);
+    expect([2705, 2694.87, 99.4].map((x) => formatNumber(x, { low: 0, high: 3000 }))).toEqual([
+      '2705.0',
+      '2694.9',
+      '99.4',
+    ]);
+    expect([0.25, 120.404, 3664.2, 0].map((x) => formatNumber(x))).toEqual([
+      '0.250',
+      '120.4',
+      '3664',
+      '0.000',
+    ]);
     expect(formatNumber(1e-7)).toBe('1.000e-7');
     expect(formatNumber(-2.5e12)).toBe('-2.500e+12');
   });
@@ -39,7 +48,14 @@ describe('values', () => {
   });
 
   it('have numbers and a place in their range', () => {
-    expect([true, '12', 'abc', '', null, Number.NaN].map((value) => toNumber(value))).toEqual([1, 12, null, null, null, null]);
+    expect([true, '12', 'abc', '', null, Number.NaN].map((value) => toNumber(value))).toEqual([
+      1,
+      12,
+      null,
+      null,
+      null,
+      null,
+    ]);
     expect(rangeShare(750, { low: 0, high: 3000 })).toBe(0.25);
     expect(rangeShare(-5, { low: 0, high: 10 })).toBe(0);
     expect(rangeShare(5, { low: 10, high: 10 })).toBeNull();
@@ -49,9 +65,17 @@ describe('values', () => {
 describe('quality', () => {
   it('has severity and known code', () => {
     expect(parseQuality('good')).toEqual({ severity: 'good', code: undefined, known: undefined });
-    expect(parseQuality('bad:0x80310000')).toEqual({ severity: 'bad', code: '0x80310000', known: '0x80310000' });
+    expect(parseQuality('bad:0x80310000')).toEqual({
+      severity: 'bad',
+      code: '0x80310000',
+      known: '0x80310000',
+    });
     expect(parseQuality('bad:0x800a0000').known).toBe('0x800A0000');
-    expect(parseQuality('uncertain:0x40000001')).toEqual({ severity: 'uncertain', code: '0x40000001', known: undefined });
+    expect(parseQuality('uncertain:0x40000001')).toEqual({
+      severity: 'uncertain',
+      code: '0x40000001',
+      known: undefined,
+    });
     expect(parseQuality('nonsense').severity).toBe('bad');
   });
 });
@@ -72,8 +96,22 @@ describe('times', () => {
   });
 
   it('span durations', () => {
-    expect([0, 59, 61, 3_600, 90_061].map(formatDuration)).toEqual(['0 s', '59 s', '1 min 1 s', '1 h', '1 d 1 h']);
-    expect(['90s', '5m', '8h', '7d', '0s', '5', '5y'].map(parseDuration)).toEqual([90, 300, 28_800, 604_800, undefined, undefined, undefined]);
+    expect([0, 59, 61, 3_600, 90_061].map(formatDuration)).toEqual([
+      '0 s',
+      '59 s',
+      '1 min 1 s',
+      '1 h',
+      '1 d 1 h',
+    ]);
+    expect(['90s', '5m', '8h', '7d', '0s', '5', '5y'].map(parseDuration)).toEqual([
+      90,
+      300,
+      28_800,
+      604_800,
+      undefined,
+      undefined,
+      undefined,
+    ]);
     expect([90, 300, 28_800, 604_800].map(durationText)).toEqual(['90s', '5m', '8h', '7d']);
   });
 });
@@ -97,7 +135,9 @@ describe('modbus addresses', () => {
     const t: Translate = (key) => key;
     const address = { table: 'holding', address: 2, type: 'f32', word_order: 'CDAB', unit: 3 } as const;
     expect(addressText(address, t)).toBe('table.holding 40003 · f32 · CDAB · device.unit 3');
-    expect(addressText({ table: 'holding', address: 9, type: 'bool', bit: 3 }, t)).toBe('table.holding 40010.3 · bool');
+    expect(addressText({ table: 'holding', address: 9, type: 'bool', bit: 3 }, t)).toBe(
+      'table.holding 40010.3 · bool',
+    );
   });
 
   it('are read from references', () => {

@@ -37,7 +37,9 @@ export function formatRecent(time: string, now: Date, millis = true): string {
 export function formatZone(date: Date): string {
   const minutes = -date.getTimezoneOffset();
   const size = Math.abs(minutes);
-  return minutes === 0 ? 'UTC' : `UTC${minutes < 0 ? '−' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+  return minutes === 0
+    ? 'UTC'
+    : `UTC${minutes < 0 ? '−' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`;
 }
 
 const UNITS = [
@@ -54,7 +56,8 @@ export function formatDuration(seconds: number): string {
   for (const [unit, size] of UNITS) {
     const count = Math.floor(rest / size);
     rest -= count * size;
-    if (count > 0 || (unit === 's' && parts.length === 0)) parts.push(`${count} ${unit === 'm' ? 'min' : unit}`);
+    if (count > 0 || (unit === 's' && parts.length === 0))
+      parts.push(`${count} ${unit === 'm' ? 'min' : unit}`);
     else if (parts.length > 0) break;
     if (parts.length === 2) break;
   }

@@ -64,27 +64,72 @@ const en = {
   problem: {
     request: 'Request',
     retryAfter: 'Try again in {{seconds}} s.',
-    'invalid-request': { title: 'The request was not valid', advice: 'Correct what is named below and try again.' },
+    'invalid-request': {
+      title: 'The request was not valid',
+      advice: 'Correct what is named below and try again.',
+    },
     unauthenticated: { title: 'You are not signed in', advice: 'Sign in and try again.' },
-    forbidden: { title: 'You are not permitted to do this', advice: 'Ask an administrator of your organisation for the permission.' },
-    'csrf-missing': { title: 'The request was refused as possibly forged', advice: 'Reload the page and try again.' },
-    'not-found': { title: 'Not found', advice: 'Nothing has this identifier, or you are not permitted to see it.' },
-    'method-not-allowed': { title: 'The node does not know this operation', advice: 'Console and node may be of different versions. Reload the page.' },
-    conflict: { title: 'In conflict with what is there', advice: 'Something with that name or identifier exists, or is still in use.' },
-    'version-conflict': { title: 'Changed by somebody else in the meantime', advice: 'Look at the present version, then save again. What you typed is kept.' },
+    forbidden: {
+      title: 'You are not permitted to do this',
+      advice: 'Ask an administrator of your organisation for the permission.',
+    },
+    'csrf-missing': {
+      title: 'The request was refused as possibly forged',
+      advice: 'Reload the page and try again.',
+    },
+    'not-found': {
+      title: 'Not found',
+      advice: 'Nothing has this identifier, or you are not permitted to see it.',
+    },
+    'method-not-allowed': {
+      title: 'The node does not know this operation',
+      advice: 'Console and node may be of different versions. Reload the page.',
+    },
+    conflict: {
+      title: 'In conflict with what is there',
+      advice: 'Something with that name or identifier exists, or is still in use.',
+    },
+    'version-conflict': {
+      title: 'Changed by somebody else in the meantime',
+      advice: 'Look at the present version, then save again. What you typed is kept.',
+    },
     'too-large': { title: 'Too large', advice: 'Send less at once.' },
-    'unsupported-media-type': { title: 'Format not supported', advice: 'Console and node may be of different versions. Reload the page.' },
-    'unknown-tag': { title: 'Unknown tag', advice: 'The tag does not exist, or you are not permitted to see it.' },
+    'unsupported-media-type': {
+      title: 'Format not supported',
+      advice: 'Console and node may be of different versions. Reload the page.',
+    },
+    'unknown-tag': {
+      title: 'Unknown tag',
+      advice: 'The tag does not exist, or you are not permitted to see it.',
+    },
     'invalid-value': { title: 'A value is not valid', advice: 'Correct what is named below and try again.' },
-    'time-in-future': { title: 'The time lies too far in the future', advice: 'Check the clocks of source and node.' },
+    'time-in-future': {
+      title: 'The time lies too far in the future',
+      advice: 'Check the clocks of source and node.',
+    },
     'precondition-required': { title: 'The version is missing', advice: 'Reload the page and try again.' },
     'too-many-requests': { title: 'Too many attempts', advice: 'Wait a little and try again.' },
-    internal: { title: 'The node made a mistake', advice: 'Try again. If it stays, give the request id to whoever looks after the node.' },
-    'device-failed': { title: 'The device did not do it', advice: 'Check address, cabling and whether the device is switched on.' },
-    unavailable: { title: 'The node is not available right now', advice: 'It is overloaded, out of disk space or stopping. Nothing was changed.' },
+    internal: {
+      title: 'The node made a mistake',
+      advice: 'Try again. If it stays, give the request id to whoever looks after the node.',
+    },
+    'device-failed': {
+      title: 'The device did not do it',
+      advice: 'Check address, cabling and whether the device is switched on.',
+    },
+    unavailable: {
+      title: 'The node is not available right now',
+      advice: 'It is overloaded, out of disk space or stopping. Nothing was changed.',
+    },
     timeout: { title: 'It took too long', advice: 'Try again, or ask for less at once.' },
-    network: { title: 'The node does not answer', advice: 'Check that it runs and that this computer reaches it.' },
-    'unexpected-answer': { title: 'An answer that makes no sense', advice: 'Something between this browser and the node answered in its place.' },
+    network: {
+      title: 'The node does not answer',
+      advice: 'Check that it runs and that this computer reaches it.',
+    },
+    'unexpected-answer': {
+      title: 'An answer that makes no sense',
+      advice: 'Something between this browser and the node answered in its place.',
+    },
     script: { title: 'This page failed', advice: 'Reload it. If it stays, report what is written below.' },
   },
   quality: { good: 'Good', uncertain: 'Uncertain', bad: 'Bad', none: 'No value yet' },
@@ -362,7 +407,8 @@ const en = {
     missed: 'Missed polls',
   },
   points: {
-    about: 'Each row becomes a tag. Addresses count from zero, as on the wire; the reference of the manual stands below.',
+    about:
+      'Each row becomes a tag. Addresses count from zero, as on the wire; the reference of the manual stands below.',
     add: 'Add point',
     address: 'Address',
     addressBeyond: 'The value would end behind address 65535.',
@@ -430,7 +476,13 @@ const en = {
     updated: 'Changed',
     values: 'Values',
   },
-  event: { change: 'Change', refusal: 'Refusal', sign_in: 'Sign-in', flood: 'Flood of refusals', note: 'Note' },
+  event: {
+    change: 'Change',
+    refusal: 'Refusal',
+    sign_in: 'Sign-in',
+    flood: 'Flood of refusals',
+    note: 'Note',
+  },
   operation: { created: '{{what}} created', changed: '{{what}} changed', deleted: '{{what}} deleted' },
   collection: {
     organisations: 'Organisation',
@@ -451,7 +503,8 @@ const en = {
     andMore: 'and {{count}} more',
     cause: 'Cause',
     checkpoint: 'Checkpoint',
-    checkpointAbout: 'Signed head of the log. Keep a copy elsewhere: it proves later that nothing before it was changed.',
+    checkpointAbout:
+      'Signed head of the log. Keep a copy elsewhere: it proves later that nothing before it was changed.',
     details: 'Details',
     detailsOf: 'Details of entry {{index}}',
     entries: 'Entries: {{count}}',
@@ -471,7 +524,8 @@ const en = {
     ceiling: 'Ceiling',
     ceilingHint: 'The highest data grade this user sees.',
     delete: 'Delete {{name}}',
-    deleteText: 'The user can no longer sign in, and sessions and tokens end at once. The audit log keeps the name.',
+    deleteText:
+      'The user can no longer sign in, and sessions and tokens end at once. The audit log keeps the name.',
     deleted: '{{name}} was deleted',
     disable: 'Disabled',
     disableHint: 'Sessions and tokens end at once.',

@@ -9,7 +9,9 @@ const SOURCE = join(import.meta.dirname, '..');
 function leaves(messages: object, prefix = ''): Map<string, string> {
   return new Map(
     Object.entries(messages).flatMap(([name, value]) =>
-      typeof value === 'string' ? [[prefix + name, value] as const] : [...leaves(value as object, `${prefix}${name}.`)],
+      typeof value === 'string'
+        ? [[prefix + name, value] as const]
+        : [...leaves(value as object, `${prefix}${name}.`)],
     ),
   );
 }
@@ -17,7 +19,9 @@ function leaves(messages: object, prefix = ''): Map<string, string> {
 function sources(): string {
   const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' });
   return files
-    .filter((file) => /\.tsx?$/.test(file) && !file.endsWith('.test.ts') && !/i18n[\\/](en|zh-CN)\.ts$/.test(file))
+    .filter(
+      (file) => /\.tsx?$/.test(file) && !file.endsWith('.test.ts') && !/i18n[\\/](en|zh-CN)\.ts$/.test(file),
+    )
     .map((file) => readFileSync(join(SOURCE, file), 'utf8'))
     .join('\n');
 }
@@ -27,7 +31,8 @@ const chinese = leaves(zh);
 const text = sources();
 // `level.${x}` and `problem.${x}.title` use every key of that shape.
 const patterns = [...text.matchAll(/`([a-zA-Z][\w-]*(?:\.[\w-]+)*\.)\$\{[^}`]*\}((?:\.[\w-]+)*)`/g)].map(
-  ([, before, after]) => new RegExp(`^${before!.replaceAll('.', '\\.')}[^.]+${after!.replaceAll('.', '\\.')}$`),
+  ([, before, after]) =>
+    new RegExp(`^${before!.replaceAll('.', '\\.')}[^.]+${after!.replaceAll('.', '\\.')}$`),
 );
 
 describe('messages', () => {
@@ -37,11 +42,13 @@ describe('messages', () => {
 
   it('have the same placeholders in both languages', () => {
     const names = (message: string) => [...message.matchAll(/\{\{(\w+)\}\}/g)].map(([, name]) => name).sort();
-    for (const [key, message] of english) expect([key, names(chinese.get(key) ?? '')]).toEqual([key, names(message)]);
+    for (const [key, message] of english)
+      expect([key, names(chinese.get(key) ?? '')]).toEqual([key, names(message)]);
   });
 
   it('are written in the language they are for', () => {
-    for (const [key, message] of english) expect([key, /\p{Script=Han}/u.test(message)]).toEqual([key, false]);
+    for (const [key, message] of english)
+      expect([key, /\p{Script=Han}/u.test(message)]).toEqual([key, false]);
     const sameInBoth = /^(Weir|Modbus TCP)/;
     for (const [key, message] of chinese) {
       if (!sameInBoth.test(message)) expect([key, /\p{Script=Han}/u.test(message)]).toEqual([key, true]);

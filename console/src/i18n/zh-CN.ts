@@ -73,7 +73,10 @@ const zh: Messages = {
     'not-found': { title: '未找到', advice: '该标识不存在，或者您无权查看。' },
     'method-not-allowed': { title: '节点不支持该操作', advice: '控制台与节点的版本可能不一致，请刷新页面。' },
     conflict: { title: '与现有数据冲突', advice: '名称或标识已存在，或者对象仍在使用中。' },
-    'version-conflict': { title: '数据已被他人修改', advice: '请核对当前版本后再次保存，您填写的内容不会丢失。' },
+    'version-conflict': {
+      title: '数据已被他人修改',
+      advice: '请核对当前版本后再次保存，您填写的内容不会丢失。',
+    },
     'too-large': { title: '数据过大', advice: '请减少单次发送的数据量。' },
     'unsupported-media-type': { title: '不支持的格式', advice: '控制台与节点的版本可能不一致，请刷新页面。' },
     'unknown-tag': { title: '未知测点', advice: '该测点不存在，或者您无权查看。' },

@@ -1,6 +1,14 @@
 // The page's one live stream, for components.
 import { useQueryClient } from '@tanstack/react-query';
-import { createContext, useContext, useEffect, useMemo, useRef, useSyncExternalStore, type ReactNode } from 'react';
+import {
+  createContext,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useSyncExternalStore,
+  type ReactNode,
+} from 'react';
 import { useSession } from '../api/session';
 import type { Sample } from '../api/types';
 import { LiveStream, type Follower, type StreamState } from './stream';

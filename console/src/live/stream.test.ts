@@ -27,7 +27,12 @@ class FakeSource implements Source {
   }
 }
 
-const sample = (tag: string, value: number): LiveSample => ({ tag, time: '2026-11-23T08:00:00Z', value, quality: 'good' });
+const sample = (tag: string, value: number): LiveSample => ({
+  tag,
+  time: '2026-11-23T08:00:00Z',
+  value,
+  quality: 'good',
+});
 
 function setUp() {
   const sources: FakeSource[] = [];
@@ -163,6 +168,11 @@ describe('live stream', () => {
     expect(liveUrl(['1/a,b'])).toBe('/api/v1/live?tags=1%2Fa%2Cb');
     expect(parseSample('{')).toBeUndefined();
     expect(parseSample('null')).toBeUndefined();
-    expect(parseSample('{"tag":"1/a","time":"t","quality":"bad"}')).toEqual({ tag: '1/a', time: 't', value: null, quality: 'bad' });
+    expect(parseSample('{"tag":"1/a","time":"t","quality":"bad"}')).toEqual({
+      tag: '1/a',
+      time: 't',
+      value: null,
+      quality: 'bad',
+    });
   });
 });

@@ -212,7 +212,12 @@ export function parseSample(data: string): LiveSample | undefined {
   try {
     const sample = JSON.parse(data) as Partial<LiveSample> | null;
     if (typeof sample?.tag !== 'string' || typeof sample.time !== 'string') return undefined;
-    return { tag: sample.tag, time: sample.time, value: sample.value ?? null, quality: sample.quality ?? 'good' };
+    return {
+      tag: sample.tag,
+      time: sample.time,
+      value: sample.value ?? null,
+      quality: sample.quality ?? 'good',
+    };
   } catch {
     return undefined;
   }

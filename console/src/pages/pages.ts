@@ -38,7 +38,12 @@ export const PAGES: readonly PageEntry[] = [
     needs: 'device:read',
     nav: { label: 'nav.devices', icon: 'devices' },
   },
-  { path: '/device', component: lazy(() => import('./devices/DevicePage')), needs: 'device:read', under: '/devices' },
+  {
+    path: '/device',
+    component: lazy(() => import('./devices/DevicePage')),
+    needs: 'device:read',
+    under: '/devices',
+  },
   {
     path: '/device/new',
     component: lazy(() => import('./device-form/NewDevicePage')),

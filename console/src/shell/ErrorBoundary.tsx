@@ -10,7 +10,8 @@ export class ErrorBoundary extends Component<{ children: ReactNode; resetKey?: s
   }
 
   override componentDidUpdate(before: { resetKey?: string }): void {
-    if (this.state.error !== undefined && before.resetKey !== this.props.resetKey) this.setState({ error: undefined });
+    if (this.state.error !== undefined && before.resetKey !== this.props.resetKey)
+      this.setState({ error: undefined });
   }
 
   override render(): ReactNode {

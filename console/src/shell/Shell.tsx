@@ -26,7 +26,9 @@ export function Shell({ session }: { session: Session }) {
   const [path] = useLocation();
   const main = useRef<HTMLElement>(null);
   const [drawer, setDrawer] = useState(false);
-  const entries = PAGES.filter((page): page is NavEntry => page.nav !== undefined && (!page.needs || may(page.needs)));
+  const entries = PAGES.filter(
+    (page): page is NavEntry => page.nav !== undefined && (!page.needs || may(page.needs)),
+  );
   useSearchKey();
   useFocusOnMove(main, path);
 
@@ -73,12 +75,25 @@ export function Shell({ session }: { session: Session }) {
   );
 }
 
-function NavLink({ entry, path, onClick }: { entry: NavEntry; path: string; onClick: (() => void) | undefined }) {
+function NavLink({
+  entry,
+  path,
+  onClick,
+}: {
+  entry: NavEntry;
+  path: string;
+  onClick: (() => void) | undefined;
+}) {
   const { t } = useT();
   const page = PAGES.find((one) => one.path === path);
   const current = entry.path === path || page?.under === entry.path;
   return (
-    <Link href={entry.path} className="nav-link" aria-current={current ? 'page' : undefined} onClick={onClick}>
+    <Link
+      href={entry.path}
+      className="nav-link"
+      aria-current={current ? 'page' : undefined}
+      onClick={onClick}
+    >
       <Icon name={entry.nav.icon} />
       <span>{t(entry.nav.label)}</span>
     </Link>

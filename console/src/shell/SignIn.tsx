@@ -47,8 +47,25 @@ export default function SignIn({ ended }: { ended: boolean }) {
         ) : error ? (
           <ProblemPanel error={error} />
         ) : null}
-        <TextField label={t('signIn.user')} name="user" autoComplete="username" autoCapitalize="none" required autoFocus value={user.value} onChange={user.change} />
-        <TextField label={t('signIn.password')} name="password" type="password" autoComplete="current-password" required value={password} onChange={setPassword} />
+        <TextField
+          label={t('signIn.user')}
+          name="user"
+          autoComplete="username"
+          autoCapitalize="none"
+          required
+          autoFocus
+          value={user.value}
+          onChange={user.change}
+        />
+        <TextField
+          label={t('signIn.password')}
+          name="password"
+          type="password"
+          autoComplete="current-password"
+          required
+          value={password}
+          onChange={setPassword}
+        />
         <Button kind="primary" type="submit" label={t('signIn.submit')} busy={busy} />
       </form>
       <Preferences />

@@ -88,7 +88,12 @@ function LanguageButton() {
   const { language } = useT();
   const other = LANGUAGES.find((one) => one.code !== language) ?? LANGUAGES[0]!;
   return (
-    <button type="button" className="button button-quiet wide-only" lang={other.code} onClick={() => void chooseLanguage(other.code)}>
+    <button
+      type="button"
+      className="button button-quiet wide-only"
+      lang={other.code}
+      onClick={() => void chooseLanguage(other.code)}
+    >
       <Icon name="language" />
       {other.name}
     </button>
@@ -120,7 +125,13 @@ export function Preferences() {
       <fieldset className="segments">
         <legend>{t('shell.language')}</legend>
         {LANGUAGES.map((one) => (
-          <button key={one.code} type="button" lang={one.code} aria-pressed={one.code === language} onClick={() => void chooseLanguage(one.code)}>
+          <button
+            key={one.code}
+            type="button"
+            lang={one.code}
+            aria-pressed={one.code === language}
+            onClick={() => void chooseLanguage(one.code)}
+          >
             {one.name}
           </button>
         ))}
@@ -164,7 +175,14 @@ function UserMenu({ session, label }: { session: Session; label: string }) {
   }, [open]);
   return (
     <div className="menu" ref={box}>
-      <button ref={opener} type="button" className="button button-quiet" aria-expanded={open} aria-label={label} onClick={() => setOpen(!open)}>
+      <button
+        ref={opener}
+        type="button"
+        className="button button-quiet"
+        aria-expanded={open}
+        aria-label={label}
+        onClick={() => setOpen(!open)}
+      >
         <Icon name="user" />
         <span className="wide-only">{session.name}</span>
       </button>

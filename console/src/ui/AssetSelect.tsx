@@ -7,7 +7,15 @@ import { buildTree, visibleRows } from './tree';
 const NOTHING_FOLDED: ReadonlySet<string> = new Set();
 
 /** The options of a select: the tree of assets, indented. */
-export function AssetOptions({ assets, none, without }: { assets: readonly Asset[]; none: string; without?: string | undefined }) {
+export function AssetOptions({
+  assets,
+  none,
+  without,
+}: {
+  assets: readonly Asset[];
+  none: string;
+  without?: string | undefined;
+}) {
   const { language } = useT();
   const rows = useMemo(() => visibleRows(buildTree(assets), NOTHING_FOLDED, undefined), [assets]);
   return (

@@ -45,7 +45,14 @@ export function Button({ label, kind, icon, iconOnly, busy = false, className, .
   );
 }
 
-export function LinkButton({ label, to, kind, icon, iconOnly, className }: Look & { label: string; to: string; className?: string }) {
+export function LinkButton({
+  label,
+  to,
+  kind,
+  icon,
+  iconOnly,
+  className,
+}: Look & { label: string; to: string; className?: string }) {
   const look = { kind, icon, iconOnly } as Look;
   return (
     <Link href={to} className={classOf(look, className)} title={iconOnly ? label : undefined}>

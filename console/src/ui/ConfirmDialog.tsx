@@ -14,7 +14,14 @@ interface ConfirmDialogProps {
   onClose: () => void;
 }
 
-export function ConfirmDialog({ title, text, action, danger = false, onConfirm, onClose }: ConfirmDialogProps) {
+export function ConfirmDialog({
+  title,
+  text,
+  action,
+  danger = false,
+  onConfirm,
+  onClose,
+}: ConfirmDialogProps) {
   const { t } = useT();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
@@ -36,7 +43,12 @@ export function ConfirmDialog({ title, text, action, danger = false, onConfirm, 
       actions={
         <>
           <Button label={t('action.cancel')} onClick={onClose} />
-          <Button kind={danger ? 'danger' : 'primary'} label={action} busy={busy} onClick={() => void confirm()} />
+          <Button
+            kind={danger ? 'danger' : 'primary'}
+            label={action}
+            busy={busy}
+            onClick={() => void confirm()}
+          />
         </>
       }
     >

@@ -1,4 +1,10 @@
-import { useId, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes } from 'react';
+import {
+  useId,
+  type InputHTMLAttributes,
+  type ReactNode,
+  type SelectHTMLAttributes,
+  type TextareaHTMLAttributes,
+} from 'react';
 
 interface FieldLook {
   label: string;
@@ -14,7 +20,13 @@ interface Wiring {
 }
 
 /** A label, a control, a hint, and what is wrong with it. */
-export function Field({ label, hint, error, className, children }: FieldLook & { children: (wiring: Wiring) => ReactNode }) {
+export function Field({
+  label,
+  hint,
+  error,
+  className,
+  children,
+}: FieldLook & { children: (wiring: Wiring) => ReactNode }) {
   const id = useId();
   const described = [hint ? `${id}-hint` : '', error ? `${id}-error` : ''].filter(Boolean).join(' ');
   return (
@@ -36,25 +48,45 @@ export function Field({ label, hint, error, className, children }: FieldLook & {
 }
 
 type TextProps = FieldLook &
-  Omit<InputHTMLAttributes<HTMLInputElement>, 'onChange' | 'value'> & { value: string; onChange: (value: string) => void };
+  Omit<InputHTMLAttributes<HTMLInputElement>, 'onChange' | 'value'> & {
+    value: string;
+    onChange: (value: string) => void;
+  };
 
 export function TextField({ label, hint, error, className, onChange, ...rest }: TextProps) {
   return (
     <Field {...{ label, hint, error, className }}>
       {(wiring) => (
-        <input type="text" autoComplete="off" spellCheck={false} {...rest} {...wiring} onChange={(event) => onChange(event.target.value)} />
+        <input
+          type="text"
+          autoComplete="off"
+          spellCheck={false}
+          {...rest}
+          {...wiring}
+          onChange={(event) => onChange(event.target.value)}
+        />
       )}
     </Field>
   );
 }
 
 type AreaProps = FieldLook &
-  Omit<TextareaHTMLAttributes<HTMLTextAreaElement>, 'onChange' | 'value'> & { value: string; onChange: (value: string) => void };
+  Omit<TextareaHTMLAttributes<HTMLTextAreaElement>, 'onChange' | 'value'> & {
+    value: string;
+    onChange: (value: string) => void;
+  };
 
 export function AreaField({ label, hint, error, className, onChange, ...rest }: AreaProps) {
   return (
     <Field {...{ label, hint, error, className }}>
-      {(wiring) => <textarea spellCheck={false} {...rest} {...wiring} onChange={(event) => onChange(event.target.value)} />}
+      {(wiring) => (
+        <textarea
+          spellCheck={false}
+          {...rest}
+          {...wiring}
+          onChange={(event) => onChange(event.target.value)}
+        />
+      )}
     </Field>
   );
 }
@@ -78,7 +110,17 @@ export function SelectField({ label, hint, error, className, onChange, children,
   );
 }
 
-export function CheckField({ label, hint, checked, onChange }: { label: string; hint?: string; checked: boolean; onChange: (on: boolean) => void }) {
+export function CheckField({
+  label,
+  hint,
+  checked,
+  onChange,
+}: {
+  label: string;
+  hint?: string;
+  checked: boolean;
+  onChange: (on: boolean) => void;
+}) {
   return (
     <label className="check">
       <input type="checkbox" checked={checked} onChange={(event) => onChange(event.target.checked)} />

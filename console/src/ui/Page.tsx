@@ -3,7 +3,17 @@ import { useT } from '../i18n/i18n';
 import { Icon, type IconName } from './Icon';
 
 /** A page's head: its name, what it is about, and what can be done. */
-export function PageHead({ title, note, actions, children }: { title: string; note?: ReactNode; actions?: ReactNode; children?: ReactNode }) {
+export function PageHead({
+  title,
+  note,
+  actions,
+  children,
+}: {
+  title: string;
+  note?: ReactNode;
+  actions?: ReactNode;
+  children?: ReactNode;
+}) {
   return (
     <header className="page-head">
       <title>{`${title} · Weir`}</title>
@@ -44,7 +54,9 @@ export function Facts({ items }: { items: readonly (readonly [string, ReactNode]
       {items.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
-          <dd>{value === null || value === undefined || value === '' ? <span className="muted">–</span> : value}</dd>
+          <dd>
+            {value === null || value === undefined || value === '' ? <span className="muted">–</span> : value}
+          </dd>
         </div>
       ))}
     </dl>

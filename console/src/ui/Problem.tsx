@@ -31,7 +31,9 @@ const CODES = [
 export function problemTitle(error: unknown, t: Translate): string {
   if (!(error instanceof ApiError)) return t('problem.script.title');
   const code = CODES.find((known) => known === error.code);
-  return code ? t(`problem.${code}.title` satisfies Key) : error.title || t('problem.unexpected-answer.title');
+  return code
+    ? t(`problem.${code}.title` satisfies Key)
+    : error.title || t('problem.unexpected-answer.title');
 }
 
 function problemAdvice(error: unknown, t: Translate): string {

@@ -6,7 +6,15 @@ import { Icon } from './Icon';
 const PAUSE_MS = 200;
 
 /** A search input; `/` puts the focus into the first one of the page. */
-export function SearchField({ label, value, onChange }: { label: string; value: string; onChange: (text: string) => void }) {
+export function SearchField({
+  label,
+  value,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  onChange: (text: string) => void;
+}) {
   const { t } = useT();
   const [text, setText] = useState(value);
   const sent = useRef(value);

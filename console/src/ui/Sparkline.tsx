@@ -26,7 +26,13 @@ export function point(sample: Sample): Point {
 }
 
 /** The path of the points in a box; a point without value lifts the pen. */
-export function sparkPath(points: readonly Point[], from: number, to: number, width: number, height: number): string {
+export function sparkPath(
+  points: readonly Point[],
+  from: number,
+  to: number,
+  width: number,
+  height: number,
+): string {
   const seen = points.filter(([time]) => time >= from && time <= to);
   const values = seen.flatMap(([, value]) => (value === null ? [] : [value]));
   if (values.length === 0) return '';
@@ -84,7 +90,14 @@ export function Sparkline({ tag }: { tag: Tag }) {
     gap: () => void history.refetch(),
   });
   return (
-    <svg className="spark" viewBox={`-1 -2 ${WIDTH + 2} ${HEIGHT + 4}`} width={WIDTH} height={HEIGHT + 4} aria-hidden="true" focusable="false">
+    <svg
+      className="spark"
+      viewBox={`-1 -2 ${WIDTH + 2} ${HEIGHT + 4}`}
+      width={WIDTH}
+      height={HEIGHT + 4}
+      aria-hidden="true"
+      focusable="false"
+    >
       <path d={path} />
     </svg>
   );

@@ -82,7 +82,11 @@ export function LiveValue({ tag }: { tag: Tag }) {
 export function LiveQuality({ tag }: { tag: Tag }) {
   const { t } = useT();
   const sample = useLast(tag.id, tag.last);
-  return sample ? <QualityMark quality={sample.quality} /> : <span className="muted">{t('quality.none')}</span>;
+  return sample ? (
+    <QualityMark quality={sample.quality} />
+  ) : (
+    <span className="muted">{t('quality.none')}</span>
+  );
 }
 
 export function LiveTime({ tag, millis = true }: { tag: Tag; millis?: boolean }) {

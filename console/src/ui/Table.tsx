@@ -18,7 +18,11 @@ export function SortHead({ label, column, sort, onSort, className, oneWay }: Sor
   const down = oneWay ? on : sort === `-${column}`;
   return (
     <th scope="col" className={className} aria-sort={on ? (down ? 'descending' : 'ascending') : undefined}>
-      <button type="button" className="sort" onClick={() => onSort(on && !down && !oneWay ? `-${column}` : column)}>
+      <button
+        type="button"
+        className="sort"
+        onClick={() => onSort(on && !down && !oneWay ? `-${column}` : column)}
+      >
         {label}
         {on ? <Icon name={down ? 'down' : 'up'} size={12} /> : null}
       </button>
@@ -27,14 +31,20 @@ export function SortHead({ label, column, sort, onSort, className, oneWay }: Sor
 }
 
 /** Compares by a key in the direction that `sort` says; numbers by size, texts as people sort them. */
-export function sorted<T>(items: readonly T[], sort: string, keys: Record<string, (item: T) => string | number>): T[] {
+export function sorted<T>(
+  items: readonly T[],
+  sort: string,
+  keys: Record<string, (item: T) => string | number>,
+): T[] {
   const down = sort.startsWith('-');
   const key = keys[down ? sort.slice(1) : sort];
   if (!key) return [...items];
   const order = [...items].sort((a, b) => {
     const x = key(a);
     const y = key(b);
-    return typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y), undefined, { numeric: true });
+    return typeof x === 'number' && typeof y === 'number'
+      ? x - y
+      : String(x).localeCompare(String(y), undefined, { numeric: true });
   });
   return down ? order.reverse() : order;
 }

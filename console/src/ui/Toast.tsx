@@ -39,7 +39,13 @@ export function ToastProvider({ children }: { children: ReactNode }) {
         {toasts.map((toast) => (
           <div key={toast.id} className="toast">
             <span>{toast.text}</span>
-            <Button kind="quiet" icon="close" iconOnly label={t('action.close')} onClick={() => close(toast.id)} />
+            <Button
+              kind="quiet"
+              icon="close"
+              iconOnly
+              label={t('action.close')}
+              onClick={() => close(toast.id)}
+            />
           </div>
         ))}
       </div>

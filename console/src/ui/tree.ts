@@ -53,7 +53,14 @@ export function visibleRows(
     shown.forEach((node, index) => {
       const expandable = node.children.length > 0;
       const expanded = expandable && (matches !== undefined || !folded.has(node.asset.id));
-      rows.push({ asset: node.asset, depth, expandable, expanded, position: index + 1, siblings: shown.length });
+      rows.push({
+        asset: node.asset,
+        depth,
+        expandable,
+        expanded,
+        position: index + 1,
+        siblings: shown.length,
+      });
       if (expanded) walk(node.children, depth + 1);
     });
   };
@@ -68,7 +75,11 @@ function leadsTo(node: AssetNode, matches: (asset: Asset) => boolean): boolean {
 /** From the root down to the asset. */
 export function pathTo(id: string, byId: ReadonlyMap<string, Asset>): Asset[] {
   const path: Asset[] = [];
-  for (let at = byId.get(id); at && path.length < DEPTH_MAX; at = at.parent === null ? undefined : byId.get(at.parent)) {
+  for (
+    let at = byId.get(id);
+    at && path.length < DEPTH_MAX;
+    at = at.parent === null ? undefined : byId.get(at.parent)
+  ) {
     path.unshift(at);
   }
   return path;

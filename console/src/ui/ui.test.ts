@@ -8,13 +8,32 @@ import { buildTree, pathTo, visibleRows } from './tree';
 
 function asset(id: string, parent: string | null): Asset {
   const state = { tags: 0, bad: 0, devices_down: 0 };
-  return { id, name: id, names: {}, description: '', level: 'site', parent, grade: 'core', own_grade: null, state, version: 1 };
+  return {
+    id,
+    name: id,
+    names: {},
+    description: '',
+    level: 'site',
+    parent,
+    grade: 'core',
+    own_grade: null,
+    state,
+    version: 1,
+  };
 }
 
 describe('asset tree', () => {
-  const assets = [asset('a', null), asset('b', 'a'), asset('c', 'b'), asset('d', 'a'), asset('orphan', 'unseen')];
+  const assets = [
+    asset('a', null),
+    asset('b', 'a'),
+    asset('c', 'b'),
+    asset('d', 'a'),
+    asset('orphan', 'unseen'),
+  ];
   const ids = (folded: string[], matches?: (one: Asset) => boolean) =>
-    visibleRows(buildTree(assets), new Set(folded), matches).map((row) => `${' '.repeat(row.depth)}${row.asset.id}`);
+    visibleRows(buildTree(assets), new Set(folded), matches).map(
+      (row) => `${' '.repeat(row.depth)}${row.asset.id}`,
+    );
 
   it('unfolds, folds and searches', () => {
     expect(ids([])).toEqual(['a', ' b', '  c', ' d', 'orphan']);
@@ -24,17 +43,31 @@ describe('asset tree', () => {
 
   it('tells places for those who hear it', () => {
     const rows = visibleRows(buildTree(assets), new Set(), undefined);
-    expect(rows.map((row) => [row.position, row.siblings])).toEqual([[1, 2], [1, 2], [1, 1], [2, 2], [2, 2]]);
+    expect(rows.map((row) => [row.position, row.siblings])).toEqual([
+      [1, 2],
+      [1, 2],
+      [1, 1],
+      [2, 2],
+      [2, 2],
+    ]);
   });
 
   it('survives circles', () => {
     const circle = [asset('x', 'y'), asset('y', 'x')];
-    expect(visibleRows(buildTree(circle), new Set(), undefined).map((row) => row.asset.id).sort()).toEqual(['x', 'y']);
+    expect(
+      visibleRows(buildTree(circle), new Set(), undefined)
+        .map((row) => row.asset.id)
+        .sort(),
+    ).toEqual(['x', 'y']);
     expect(pathTo('x', new Map(circle.map((one) => [one.id, one]))).length).toBeLessThan(40);
   });
 
   it('knows the way down', () => {
-    expect(pathTo('c', new Map(assets.map((one) => [one.id, one]))).map((one) => one.id)).toEqual(['a', 'b', 'c']);
+    expect(pathTo('c', new Map(assets.map((one) => [one.id, one]))).map((one) => one.id)).toEqual([
+      'a',
+      'b',
+      'c',
+    ]);
   });
 });
 
@@ -56,15 +89,24 @@ describe('rows', () => {
 
 describe('names in two languages', () => {
   it('are taken apart and put together', () => {
-    expect(pairOf({ name: 'Reactor', names: { 'zh-CN': '反应器' } })).toEqual({ zh: '反应器', en: 'Reactor' });
+    expect(pairOf({ name: 'Reactor', names: { 'zh-CN': '反应器' } })).toEqual({
+      zh: '反应器',
+      en: 'Reactor',
+    });
     expect(pairOf({ name: '反应器' })).toEqual({ zh: '反应器', en: '' });
-    expect(namesOf({ zh: '反应器', en: 'Reactor' })).toEqual({ name: 'Reactor', names: { 'zh-CN': '反应器', en: 'Reactor' } });
+    expect(namesOf({ zh: '反应器', en: 'Reactor' })).toEqual({
+      name: 'Reactor',
+      names: { 'zh-CN': '反应器', en: 'Reactor' },
+    });
     expect(namesOf({ zh: '反应器', en: '' })).toEqual({ name: '反应器', names: { 'zh-CN': '反应器' } });
   });
 
   it('keep the language of the plain name and take away what was cleared', () => {
     const before = { name: '反应器', names: { zh: '反应器', en: 'Reactor' } };
-    expect(namesOf({ zh: '一号反应器', en: '' }, before)).toEqual({ name: '一号反应器', names: { zh: '一号反应器', en: null } });
+    expect(namesOf({ zh: '一号反应器', en: '' }, before)).toEqual({
+      name: '一号反应器',
+      names: { zh: '一号反应器', en: null },
+    });
     expect(namesOf({ zh: '', en: 'Reactor 1' }, { name: 'Reactor', names: { 'zh-CN': '反应器' } })).toEqual({
       name: 'Reactor 1',
       names: { 'zh-CN': null, en: 'Reactor 1' },

@@ -11,7 +11,9 @@ function encode(text: string): string {
 
 /** A query from pairs, in their order, without the empty ones. */
 export function queryOf(pairs: Iterable<readonly [string, string]>): string {
-  const parts = [...pairs].filter(([, value]) => value !== '').map(([name, value]) => `${name}=${encode(value)}`);
+  const parts = [...pairs]
+    .filter(([, value]) => value !== '')
+    .map(([name, value]) => `${name}=${encode(value)}`);
   return parts.length > 0 ? `?${parts.join('&')}` : '';
 }
 

@@ -12,7 +12,12 @@ describe('addresses', () => {
 
   it('leave out what is empty', () => {
     expect(href('/tags', { q: '', asset: null, device: undefined })).toBe('/tags');
-    expect(queryOf([['a', '1'], ['b', '']])).toBe('?a=1');
+    expect(
+      queryOf([
+        ['a', '1'],
+        ['b', ''],
+      ]),
+    ).toBe('?a=1');
   });
 
   it('change a part and keep the rest', () => {
@@ -23,12 +28,21 @@ describe('addresses', () => {
 });
 
 describe('trend view', () => {
-  const roundTrip = (view: TrendView) => parseTrend(new URLSearchParams(href('/trend', trendParameters(view)).split('?')[1]));
+  const roundTrip = (view: TrendView) =>
+    parseTrend(new URLSearchParams(href('/trend', trendParameters(view)).split('?')[1]));
 
   it('is held by the address as a whole', () => {
-    const live: TrendView = { tags: ['88.100/a', '88.100/b,c'], hidden: ['88.100/a'], window: { kind: 'live', seconds: 28_800 } };
+    const live: TrendView = {
+      tags: ['88.100/a', '88.100/b,c'],
+      hidden: ['88.100/a'],
+      window: { kind: 'live', seconds: 28_800 },
+    };
     expect(roundTrip(live)).toEqual(live);
-    const fixed: TrendView = { tags: ['1/x'], hidden: [], window: { kind: 'fixed', from: 1_795_420_800, to: 1_795_420_860.5 } };
+    const fixed: TrendView = {
+      tags: ['1/x'],
+      hidden: [],
+      window: { kind: 'fixed', from: 1_795_420_800, to: 1_795_420_860.5 },
+    };
     expect(roundTrip(fixed)).toEqual(fixed);
   });
 

@@ -33,7 +33,15 @@ export default function TokensPage() {
   const refresh = () => queries.invalidateQueries({ queryKey: ['tokens'] });
   return (
     <>
-      <PageHead title={t('nav.tokens')} note={t('tokens.about')} actions={may('token:write') ? <Button kind="primary" icon="plus" label={t('tokens.new')} onClick={() => setOpen('new')} /> : null} />
+      <PageHead
+        title={t('nav.tokens')}
+        note={t('tokens.about')}
+        actions={
+          may('token:write') ? (
+            <Button kind="primary" icon="plus" label={t('tokens.new')} onClick={() => setOpen('new')} />
+          ) : null
+        }
+      />
       {tokens.error ? <ProblemPanel error={tokens.error} retry={() => void tokens.refetch()} /> : null}
       {tokens.isPending ? <Loading /> : null}
       {tokens.data && items.length === 0 ? <Empty icon="key" title={t('tokens.none')} /> : null}
@@ -67,9 +75,22 @@ export default function TokensPage() {
                     ))}
                   </td>
                   <td>{token.user}</td>
-                  <td className={Date.parse(token.expires) < Date.now() ? 'tone-bad' : ''}>{formatTime(token.expires)}</td>
-                  <td className="muted">{token.last_used ? formatTime(token.last_used) : t('tokens.unused')}</td>
-                  <td className="action-cell">{may('token:write') ? <Button kind="quiet" icon="trash" label={t('tokens.revoke')} onClick={() => setOpen({ revoke: token })} /> : null}</td>
+                  <td className={Date.parse(token.expires) < Date.now() ? 'tone-bad' : ''}>
+                    {formatTime(token.expires)}
+                  </td>
+                  <td className="muted">
+                    {token.last_used ? formatTime(token.last_used) : t('tokens.unused')}
+                  </td>
+                  <td className="action-cell">
+                    {may('token:write') ? (
+                      <Button
+                        kind="quiet"
+                        icon="trash"
+                        label={t('tokens.revoke')}
+                        onClick={() => setOpen({ revoke: token })}
+                      />
+                    ) : null}
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -78,7 +99,11 @@ export default function TokensPage() {
       ) : null}
       {tokens.hasNextPage ? (
         <p className="more">
-          <Button label={t('action.more')} busy={tokens.isFetchingNextPage} onClick={() => void tokens.fetchNextPage()} />
+          <Button
+            label={t('action.more')}
+            busy={tokens.isFetchingNextPage}
+            onClick={() => void tokens.fetchNextPage()}
+          />
         </p>
       ) : null}
       {open === 'new' ? (
@@ -91,7 +116,11 @@ export default function TokensPage() {
         />
       ) : null}
       {typeof open === 'object' && open && 'made' in open ? (
-        <Dialog title={t('tokens.made')} onClose={() => setOpen(null)} actions={<Button kind="primary" label={t('tokens.noted')} onClick={() => setOpen(null)} />}>
+        <Dialog
+          title={t('tokens.made')}
+          onClose={() => setOpen(null)}
+          actions={<Button kind="primary" label={t('tokens.noted')} onClick={() => setOpen(null)} />}
+        >
           <p>{t('tokens.madeText')}</p>
           <p className="secret">
             <Copyable text={open.made.token} />
@@ -120,8 +149,13 @@ function TokenDialog({ onClose, onMade }: { onClose: () => void; onMade: (token:
   const { t } = useT();
   const { state } = useSession();
   // A token can do no more than whoever makes it.
-  const grantable = state.kind === 'signed-in' ? state.session.permissions.filter((action) => action !== 'session:own') : [];
-  const draft = useDraft('token.new', { name: '', scopes: ['tag:read', 'sample:read'].filter((scope) => grantable.includes(scope)), days: '90' });
+  const grantable =
+    state.kind === 'signed-in' ? state.session.permissions.filter((action) => action !== 'session:own') : [];
+  const draft = useDraft('token.new', {
+    name: '',
+    scopes: ['tag:read', 'sample:read'].filter((scope) => grantable.includes(scope)),
+    days: '90',
+  });
   const { value } = draft;
   const set = (part: Partial<typeof value>) => draft.change((now) => ({ ...now, ...part }));
   const [busy, setBusy] = useState(false);
@@ -132,7 +166,11 @@ function TokenDialog({ onClose, onMade }: { onClose: () => void; onMade: (token:
     setError(undefined);
     try {
       const expires = new Date(Date.now() + Number(value.days) * DAY_MS).toISOString();
-      const made = await post<NewToken>('/tokens', { name: value.name.trim(), scopes: value.scopes, expires });
+      const made = await post<NewToken>('/tokens', {
+        name: value.name.trim(),
+        scopes: value.scopes,
+        expires,
+      });
       draft.forget();
       onMade(made);
     } catch (failure) {
@@ -144,7 +182,14 @@ function TokenDialog({ onClose, onMade }: { onClose: () => void; onMade: (token:
     <Dialog title={t('tokens.new')} onClose={onClose}>
       <form className="form" onSubmit={(event) => void submit(event)}>
         {error ? <ProblemPanel error={error} placed={(field) => field === '/name'} /> : null}
-        <TextField label={t('tokens.name')} hint={t('tokens.nameHint')} required value={value.name} onChange={(name) => set({ name })} error={fieldError(error, '/name')} />
+        <TextField
+          label={t('tokens.name')}
+          hint={t('tokens.nameHint')}
+          required
+          value={value.name}
+          onChange={(name) => set({ name })}
+          error={fieldError(error, '/name')}
+        />
         <SelectField label={t('tokens.lifetime')} value={value.days} onChange={(days) => set({ days })}>
           {LIFETIMES_D.map((days) => (
             <option key={days} value={days}>
@@ -155,7 +200,14 @@ function TokenDialog({ onClose, onMade }: { onClose: () => void; onMade: (token:
         <fieldset className="checks">
           <legend>{t('tokens.scopes')}</legend>
           {grantable.map((action) => (
-            <CheckField key={action} label={action} checked={value.scopes.includes(action)} onChange={(on) => set({ scopes: on ? [...value.scopes, action] : value.scopes.filter((one) => one !== action) })} />
+            <CheckField
+              key={action}
+              label={action}
+              checked={value.scopes.includes(action)}
+              onChange={(on) =>
+                set({ scopes: on ? [...value.scopes, action] : value.scopes.filter((one) => one !== action) })
+              }
+            />
           ))}
         </fieldset>
         <div className="form-foot">
@@ -166,7 +218,13 @@ function TokenDialog({ onClose, onMade }: { onClose: () => void; onMade: (token:
               onClose();
             }}
           />
-          <Button kind="primary" type="submit" label={t('tokens.create')} busy={busy} disabled={value.scopes.length === 0} />
+          <Button
+            kind="primary"
+            type="submit"
+            label={t('tokens.create')}
+            busy={busy}
+            disabled={value.scopes.length === 0}
+          />
         </div>
       </form>
     </Dialog>

@@ -40,7 +40,13 @@ export default function UsersPage() {
   const query = (search.get('q') ?? '').trim().toLowerCase();
   const users = usePages<User>('/users', {});
   const all = users.data?.pages.flatMap((page) => page.items) ?? [];
-  const items = query ? all.filter((user) => [user.name, user.full_name ?? '', user.id, ...user.roles].some((text) => text.toLowerCase().includes(query))) : all;
+  const items = query
+    ? all.filter((user) =>
+        [user.name, user.full_name ?? '', user.id, ...user.roles].some((text) =>
+          text.toLowerCase().includes(query),
+        ),
+      )
+    : all;
   const self = state.kind === 'signed-in' ? state.session.principal : '';
   const done = async (message: string) => {
     setOpen(null);
@@ -49,9 +55,25 @@ export default function UsersPage() {
   };
   return (
     <>
-      <PageHead title={t('nav.users')} actions={may('user:write') ? <Button kind="primary" icon="plus" label={t('users.new')} onClick={() => setOpen({ kind: 'new' })} /> : null} />
+      <PageHead
+        title={t('nav.users')}
+        actions={
+          may('user:write') ? (
+            <Button
+              kind="primary"
+              icon="plus"
+              label={t('users.new')}
+              onClick={() => setOpen({ kind: 'new' })}
+            />
+          ) : null
+        }
+      />
       <div className="filters">
-        <SearchField label={t('users.search')} value={search.get('q') ?? ''} onChange={(q) => setSearch({ q }, true)} />
+        <SearchField
+          label={t('users.search')}
+          value={search.get('q') ?? ''}
+          onChange={(q) => setSearch({ q }, true)}
+        />
       </div>
       {users.error ? <ProblemPanel error={users.error} retry={() => void users.refetch()} /> : null}
       {users.isPending ? <Loading /> : null}
@@ -74,17 +96,33 @@ export default function UsersPage() {
               {items.map((user) => (
                 <tr key={user.id}>
                   <th scope="row" className="name-cell">
-                    {user.name} {user.full_name ? <span className="muted">{user.full_name}</span> : null} {user.id === self ? <span className="chip">{t('users.you')}</span> : null}
+                    {user.name} {user.full_name ? <span className="muted">{user.full_name}</span> : null}{' '}
+                    {user.id === self ? <span className="chip">{t('users.you')}</span> : null}
                     <small>{user.id}</small>
                   </th>
                   <td>{user.roles.map((role) => roleLabel(role, t)).join(', ')}</td>
                   <td>{t(`grade.${user.ceiling}`)}</td>
-                  <td className={user.disabled ? 'tone-bad' : ''}>{user.disabled ? t('users.disabled') : t('users.active')}</td>
+                  <td className={user.disabled ? 'tone-bad' : ''}>
+                    {user.disabled ? t('users.disabled') : t('users.active')}
+                  </td>
                   <td className="action-cell">
                     {may('user:write') ? (
                       <>
-                        <Button kind="quiet" icon="edit" iconOnly label={t('users.edit', { name: user.name })} onClick={() => setOpen({ kind: 'edit', user })} />
-                        <Button kind="quiet" icon="trash" iconOnly label={t('users.delete', { name: user.name })} disabled={user.id === self} onClick={() => setOpen({ kind: 'delete', user })} />
+                        <Button
+                          kind="quiet"
+                          icon="edit"
+                          iconOnly
+                          label={t('users.edit', { name: user.name })}
+                          onClick={() => setOpen({ kind: 'edit', user })}
+                        />
+                        <Button
+                          kind="quiet"
+                          icon="trash"
+                          iconOnly
+                          label={t('users.delete', { name: user.name })}
+                          disabled={user.id === self}
+                          onClick={() => setOpen({ kind: 'delete', user })}
+                        />
                       </>
                     ) : null}
                   </td>
@@ -96,10 +134,20 @@ export default function UsersPage() {
       ) : null}
       {users.hasNextPage ? (
         <p className="more">
-          <Button label={t('action.more')} busy={users.isFetchingNextPage} onClick={() => void users.fetchNextPage()} />
+          <Button
+            label={t('action.more')}
+            busy={users.isFetchingNextPage}
+            onClick={() => void users.fetchNextPage()}
+          />
         </p>
       ) : null}
-      {open?.kind === 'new' || open?.kind === 'edit' ? <UserDialog user={open.kind === 'edit' ? open.user : undefined} onClose={() => setOpen(null)} onDone={() => void done(t('state.saved'))} /> : null}
+      {open?.kind === 'new' || open?.kind === 'edit' ? (
+        <UserDialog
+          user={open.kind === 'edit' ? open.user : undefined}
+          onClose={() => setOpen(null)}
+          onDone={() => void done(t('state.saved'))}
+        />
+      ) : null}
       {open?.kind === 'delete' ? (
         <ConfirmDialog
           title={t('users.delete', { name: open.user.name })}
@@ -117,7 +165,15 @@ export default function UsersPage() {
   );
 }
 
-function UserDialog({ user, onClose, onDone }: { user: User | undefined; onClose: () => void; onDone: () => void }) {
+function UserDialog({
+  user,
+  onClose,
+  onDone,
+}: {
+  user: User | undefined;
+  onClose: () => void;
+  onDone: () => void;
+}) {
   const { t } = useT();
   // Passwords are never kept, so they are not part of the draft.
   const draft = useDraft(`user.${user?.id ?? 'new'}`, {
@@ -137,9 +193,15 @@ function UserDialog({ user, onClose, onDone }: { user: User | undefined; onClose
     event.preventDefault();
     setBusy(true);
     setError(undefined);
-    const body = { full_name: value.fullName.trim() || null, roles: value.roles, ceiling: value.ceiling, ...(password ? { password } : {}) };
+    const body = {
+      full_name: value.fullName.trim() || null,
+      roles: value.roles,
+      ceiling: value.ceiling,
+      ...(password ? { password } : {}),
+    };
     try {
-      if (user) await patch(withId('/users', user.id), { ...body, disabled: value.disabled }, `"${user.version}"`);
+      if (user)
+        await patch(withId('/users', user.id), { ...body, disabled: value.disabled }, `"${user.version}"`);
       else await post('/users', { ...body, name: value.name.trim() });
       draft.forget();
       onDone();
@@ -151,9 +213,25 @@ function UserDialog({ user, onClose, onDone }: { user: User | undefined; onClose
   return (
     <Dialog title={user ? t('users.edit', { name: user.name }) : t('users.new')} onClose={onClose}>
       <form className="form" onSubmit={(event) => void submit(event)}>
-        {error ? <ProblemPanel error={error} placed={(field) => field === '/name' || field === '/password'} /> : null}
-        {user ? null : <TextField label={t('users.name')} required autoCapitalize="none" value={value.name} onChange={(name) => set({ name })} error={fieldError(error, '/name')} />}
-        <TextField label={t('users.fullName')} value={value.fullName} onChange={(fullName) => set({ fullName })} error={fieldError(error, '/full_name')} />
+        {error ? (
+          <ProblemPanel error={error} placed={(field) => field === '/name' || field === '/password'} />
+        ) : null}
+        {user ? null : (
+          <TextField
+            label={t('users.name')}
+            required
+            autoCapitalize="none"
+            value={value.name}
+            onChange={(name) => set({ name })}
+            error={fieldError(error, '/name')}
+          />
+        )}
+        <TextField
+          label={t('users.fullName')}
+          value={value.fullName}
+          onChange={(fullName) => set({ fullName })}
+          error={fieldError(error, '/full_name')}
+        />
         <TextField
           label={user ? t('users.newPassword') : t('signIn.password')}
           hint={user ? t('users.passwordKeep') : t('users.passwordHint', { count: PASSWORD_LENGTH_MIN })}
@@ -168,17 +246,36 @@ function UserDialog({ user, onClose, onDone }: { user: User | undefined; onClose
         <fieldset className="checks">
           <legend>{t('users.roles')}</legend>
           {roles.map((role) => (
-            <CheckField key={role} label={roleLabel(role, t)} checked={value.roles.includes(role)} onChange={(on) => set({ roles: on ? [...value.roles, role] : value.roles.filter((one) => one !== role) })} />
+            <CheckField
+              key={role}
+              label={roleLabel(role, t)}
+              checked={value.roles.includes(role)}
+              onChange={(on) =>
+                set({ roles: on ? [...value.roles, role] : value.roles.filter((one) => one !== role) })
+              }
+            />
           ))}
         </fieldset>
-        <SelectField label={t('users.ceiling')} hint={t('users.ceilingHint')} value={value.ceiling} onChange={(ceiling) => set({ ceiling: ceiling as Grade })}>
+        <SelectField
+          label={t('users.ceiling')}
+          hint={t('users.ceilingHint')}
+          value={value.ceiling}
+          onChange={(ceiling) => set({ ceiling: ceiling as Grade })}
+        >
           {GRADES.map((grade) => (
             <option key={grade} value={grade}>
               {t(`grade.${grade}`)}
             </option>
           ))}
         </SelectField>
-        {user ? <CheckField label={t('users.disable')} hint={t('users.disableHint')} checked={value.disabled} onChange={(disabled) => set({ disabled })} /> : null}
+        {user ? (
+          <CheckField
+            label={t('users.disable')}
+            hint={t('users.disableHint')}
+            checked={value.disabled}
+            onChange={(disabled) => set({ disabled })}
+          />
+        ) : null}
         <div className="form-foot">
           <Button
             label={t('action.cancel')}

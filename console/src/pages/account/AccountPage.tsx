@@ -67,9 +67,33 @@ export default function AccountPage() {
           <h2>{t('account.password')}</h2>
           <form className="form" onSubmit={(event) => void submit(event)}>
             {error && !wrong ? <ProblemPanel error={error} placed={(field) => field === '/new'} /> : null}
-            <TextField label={t('account.current')} type="password" autoComplete="current-password" required value={current} onChange={setCurrent} error={wrong ? t('account.wrong') : undefined} />
-            <TextField label={t('users.newPassword')} type="password" autoComplete="new-password" required value={fresh} onChange={setFresh} error={fieldError(error, '/new')} />
-            <TextField label={t('account.again')} type="password" autoComplete="new-password" required value={again} onChange={setAgain} error={differs ? t('account.differs') : undefined} />
+            <TextField
+              label={t('account.current')}
+              type="password"
+              autoComplete="current-password"
+              required
+              value={current}
+              onChange={setCurrent}
+              error={wrong ? t('account.wrong') : undefined}
+            />
+            <TextField
+              label={t('users.newPassword')}
+              type="password"
+              autoComplete="new-password"
+              required
+              value={fresh}
+              onChange={setFresh}
+              error={fieldError(error, '/new')}
+            />
+            <TextField
+              label={t('account.again')}
+              type="password"
+              autoComplete="new-password"
+              required
+              value={again}
+              onChange={setAgain}
+              error={differs ? t('account.differs') : undefined}
+            />
             <div className="form-foot">
               <Button kind="primary" type="submit" label={t('account.change')} busy={busy} />
             </div>

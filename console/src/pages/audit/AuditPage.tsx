@@ -21,7 +21,13 @@ import { EVENT_KINDS, summarize, type ChangedObject, type EventKind } from './ev
 /** Most rows of one export. */
 const EXPORT_ROWS_MAX = 20_000;
 
-const KIND_TONES: Record<EventKind, string> = { change: '', refusal: 'tone-bad', sign_in: '', flood: 'tone-bad', note: 'muted' };
+const KIND_TONES: Record<EventKind, string> = {
+  change: '',
+  refusal: 'tone-bad',
+  sign_in: '',
+  flood: 'tone-bad',
+  note: 'muted',
+};
 
 /** Who did what, newest first, out of a log that nobody can change unseen. */
 export default function AuditPage() {
@@ -46,7 +52,18 @@ export default function AuditPage() {
     setFailure(undefined);
     try {
       const { items: all } = await getAll<AuditItem>('/audit', { q, kind }, EXPORT_ROWS_MAX);
-      const header = ['index', 'time', 'principal', 'kind', 'cause', 'request', 'remote', 'what', 'detail', 'leaf_hash'];
+      const header = [
+        'index',
+        'time',
+        'principal',
+        'kind',
+        'cause',
+        'request',
+        'remote',
+        'what',
+        'detail',
+        'leaf_hash',
+      ];
       const rows = all
         .map((item) => ({ item, event: summarize(item) }))
         .map(({ item, event }) => [
@@ -57,7 +74,8 @@ export default function AuditPage() {
           item.cause,
           item.request,
           item.remote,
-          event.text || event.objects.map((object) => `${object.op} ${object.collection} ${object.key}`).join('; '),
+          event.text ||
+            event.objects.map((object) => `${object.op} ${object.collection} ${object.key}`).join('; '),
           item.detail ? JSON.stringify(item.detail) : '',
           item.leaf_hash,
         ]);
@@ -76,7 +94,12 @@ export default function AuditPage() {
         actions={
           <>
             <Button icon="restart" label={t('action.refresh')} onClick={() => void audit.refetch()} />
-            <Button icon="download" label={t('action.exportCsv')} busy={exporting} onClick={() => void exportCsv()} />
+            <Button
+              icon="download"
+              label={t('action.exportCsv')}
+              busy={exporting}
+              onClick={() => void exportCsv()}
+            />
           </>
         }
       />
@@ -116,7 +139,11 @@ export default function AuditPage() {
             <tbody>
               {items.map((item) => (
                 <Fragment key={item.index}>
-                  <Entry item={item} open={open === String(item.index)} onToggle={(on) => setSearch({ entry: on ? String(item.index) : null }, true)} />
+                  <Entry
+                    item={item}
+                    open={open === String(item.index)}
+                    onToggle={(on) => setSearch({ entry: on ? String(item.index) : null }, true)}
+                  />
                 </Fragment>
               ))}
             </tbody>
@@ -125,14 +152,26 @@ export default function AuditPage() {
       ) : null}
       {hasNextPage && !searching ? (
         <p className="more">
-          <Button label={t('action.more')} busy={audit.isFetchingNextPage} onClick={() => void fetchNextPage()} />
+          <Button
+            label={t('action.more')}
+            busy={audit.isFetchingNextPage}
+            onClick={() => void fetchNextPage()}
+          />
         </p>
       ) : null}
     </>
   );
 }
 
-function Entry({ item, open, onToggle }: { item: AuditItem; open: boolean; onToggle: (on: boolean) => void }) {
+function Entry({
+  item,
+  open,
+  onToggle,
+}: {
+  item: AuditItem;
+  open: boolean;
+  onToggle: (on: boolean) => void;
+}) {
   const { t } = useT();
   const event = summarize(item);
   const kind = event.kind ? t(`event.${event.kind}`) : item.kind;
@@ -149,8 +188,11 @@ function Entry({ item, open, onToggle }: { item: AuditItem; open: boolean; onTog
         <td className="what-cell">
           {first ? (
             <>
-              <span className="muted">{objectText(first, t)}</span> <code title={first.key}>{shortKey(first.key)}</code>
-              {event.objects.length > 1 ? <span className="muted"> {t('audit.andMore', { count: event.objects.length - 1 })}</span> : null}
+              <span className="muted">{objectText(first, t)}</span>{' '}
+              <code title={first.key}>{shortKey(first.key)}</code>
+              {event.objects.length > 1 ? (
+                <span className="muted"> {t('audit.andMore', { count: event.objects.length - 1 })}</span>
+              ) : null}
             </>
           ) : (
             <span>{event.text}</span>
@@ -158,7 +200,14 @@ function Entry({ item, open, onToggle }: { item: AuditItem; open: boolean; onTog
           <small className="muted"> {item.cause}</small>
         </td>
         <td className="action-cell">
-          <Button kind="quiet" icon={open ? 'up' : 'down'} iconOnly label={t('audit.detailsOf', { index: item.index })} aria-expanded={open} onClick={() => onToggle(!open)} />
+          <Button
+            kind="quiet"
+            icon={open ? 'up' : 'down'}
+            iconOnly
+            label={t('audit.detailsOf', { index: item.index })}
+            aria-expanded={open}
+            onClick={() => onToggle(!open)}
+          />
         </td>
       </tr>
       {open ? (
@@ -178,7 +227,12 @@ function Entry({ item, open, onToggle }: { item: AuditItem; open: boolean; onTog
               <ul className="plain-list">
                 {event.objects.map((object, index) => (
                   <li key={index}>
-                    <span className="muted">{objectText(object, t)}</span> {object.key.includes('/') ? <Link href={href('/identify', { id: object.key })}>{object.key}</Link> : <code>{object.key}</code>}
+                    <span className="muted">{objectText(object, t)}</span>{' '}
+                    {object.key.includes('/') ? (
+                      <Link href={href('/identify', { id: object.key })}>{object.key}</Link>
+                    ) : (
+                      <code>{object.key}</code>
+                    )}
                   </li>
                 ))}
               </ul>

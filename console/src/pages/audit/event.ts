@@ -5,7 +5,19 @@ export const EVENT_KINDS = ['change', 'refusal', 'sign_in', 'flood', 'note'] as 
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** The collections that have a name for people. */
-export const COLLECTIONS = ['organisations', 'assets', 'devices', 'tags', 'identifiers', 'users', 'tokens', 'policies', 'sessions', 'passwords', 'commands'] as const;
+export const COLLECTIONS = [
+  'organisations',
+  'assets',
+  'devices',
+  'tags',
+  'identifiers',
+  'users',
+  'tokens',
+  'policies',
+  'sessions',
+  'passwords',
+  'commands',
+] as const;
 export type Collection = (typeof COLLECTIONS)[number];
 
 export interface ChangedObject {
@@ -28,14 +40,20 @@ export function summarize({ kind, event }: Pick<AuditItem, 'kind' | 'event'>): E
   const content = typeof event === 'object' && event !== null ? (event as Record<string, unknown>) : {};
   const changes = Array.isArray(content['changes']) ? (content['changes'] as Record<string, unknown>[]) : [];
   const objects = changes.map(changedObject).sort((a, b) => rank(a) - rank(b));
-  const text = objects.length > 0 ? '' : typeof content['text'] === 'string' ? content['text'] : oneLine(content);
+  const text =
+    objects.length > 0 ? '' : typeof content['text'] === 'string' ? content['text'] : oneLine(content);
   return { kind: EVENT_KINDS.find((known) => known === kind), objects, text };
 }
 
 function changedObject(change: Record<string, unknown>): ChangedObject {
   const collection = String(change['collection'] ?? '');
   const op = change['op'] === 'delete' ? 'deleted' : change['version'] === 1 ? 'created' : 'changed';
-  return { op, collection, known: COLLECTIONS.find((known) => known === collection), key: String(change['key'] ?? '') };
+  return {
+    op,
+    collection,
+    known: COLLECTIONS.find((known) => known === collection),
+    key: String(change['key'] ?? ''),
+  };
 }
 
 /** Devices before their tags, everything before the identifier records and counters that go with it. */

@@ -31,7 +31,10 @@ export default function EditDevicePage() {
   const page = href('/device', { id });
   return (
     <>
-      <PageHead title={t('device.editTitle', { name: displayName(body, language) })} note={<code>{id}</code>} />
+      <PageHead
+        title={t('device.editTitle', { name: displayName(body, language) })}
+        note={<code>{id}</code>}
+      />
       <DeviceForm
         device={body}
         cancel={page}

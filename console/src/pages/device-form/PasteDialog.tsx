@@ -5,7 +5,8 @@ import { Dialog } from '../../ui/Dialog';
 import { AreaField } from '../../ui/Field';
 import { TableBox } from '../../ui/Table';
 import { reference } from '../../format/modbus';
-import { parsePaste, pointErrors, type PointText } from './points';
+import { parsePaste } from './paste';
+import { pointErrors, type PointText } from './points';
 
 /** Rows previewed; all of them are taken. */
 const PREVIEW_ROWS_MAX = 20;
@@ -30,11 +31,24 @@ export function PasteDialog({ initial, firstKey, onClose, onTake }: PasteDialogP
       actions={
         <>
           <Button label={t('action.cancel')} onClick={onClose} />
-          <Button kind="primary" label={t('paste.take', { count: points.length })} disabled={points.length === 0} onClick={() => onTake(points)} />
+          <Button
+            kind="primary"
+            label={t('paste.take', { count: points.length })}
+            disabled={points.length === 0}
+            onClick={() => onTake(points)}
+          />
         </>
       }
     >
-      <AreaField className="mono" label={t('paste.text')} hint={t('paste.hint')} rows={6} value={text} onChange={setText} autoFocus />
+      <AreaField
+        className="mono"
+        label={t('paste.text')}
+        hint={t('paste.hint')}
+        rows={6}
+        value={text}
+        onChange={setText}
+        autoFocus
+      />
       {points.length > 0 ? (
         <TableBox label={t('paste.preview')}>
           <table className="table">
@@ -58,7 +72,12 @@ export function PasteDialog({ initial, firstKey, onClose, onTake }: PasteDialogP
                     <th scope="row">{point.name || '–'}</th>
                     <td>{t(`table.${point.table}`)}</td>
                     <td>
-                      {point.address} <small className="muted">{point.address !== '' && Number.isInteger(Number(point.address)) ? reference(point.table, Number(point.address)) : ''}</small>
+                      {point.address}{' '}
+                      <small className="muted">
+                        {point.address !== '' && Number.isInteger(Number(point.address))
+                          ? reference(point.table, Number(point.address))
+                          : ''}
+                      </small>
                     </td>
                     <td>{point.type}</td>
                     <td>{point.unit}</td>
@@ -72,7 +91,9 @@ export function PasteDialog({ initial, firstKey, onClose, onTake }: PasteDialogP
           </table>
         </TableBox>
       ) : null}
-      {points.length > PREVIEW_ROWS_MAX ? <p className="muted">{t('paste.more', { count: points.length - PREVIEW_ROWS_MAX })}</p> : null}
+      {points.length > PREVIEW_ROWS_MAX ? (
+        <p className="muted">{t('paste.more', { count: points.length - PREVIEW_ROWS_MAX })}</p>
+      ) : null}
     </Dialog>
   );
 }

@@ -27,10 +27,17 @@ export function PointsEditor({ points, nextKey, errors, said, values, assets, on
   const { t } = useT();
   const [unfolded, setUnfolded] = useState<ReadonlySet<number>>(new Set());
   const [paste, setPaste] = useState<string | null>(null);
-  const set = (key: number, part: Partial<PointText>) => onChange(points.map((point) => (point.key === key ? { ...point, ...part } : point)), nextKey);
+  const set = (key: number, part: Partial<PointText>) =>
+    onChange(
+      points.map((point) => (point.key === key ? { ...point, ...part } : point)),
+      nextKey,
+    );
   const add = () => {
     const last = points.at(-1);
-    const fresh = last && last.address !== '' ? { ...duplicated(last, nextKey), name: '', nameZh: '', nameEn: '' } : emptyPoint(nextKey);
+    const fresh =
+      last && last.address !== ''
+        ? { ...duplicated(last, nextKey), name: '', nameZh: '', nameEn: '' }
+        : emptyPoint(nextKey);
     onChange([...points, fresh], nextKey + 1);
   };
   // Several cells at once can only come from a spreadsheet.
@@ -74,7 +81,11 @@ export function PointsEditor({ points, nextKey, errors, said, values, assets, on
             const key = wrong[field];
             return key ? t(key) : said(index, pointer);
           };
-          const open = unfolded.has(point.key) || Boolean(wrong.bit ?? wrong.unitId ?? wrong.poll ?? wrong.high ?? wrong.writeMax ?? wrong.writeMin);
+          const open =
+            unfolded.has(point.key) ||
+            Boolean(
+              wrong.bit ?? wrong.unitId ?? wrong.poll ?? wrong.high ?? wrong.writeMax ?? wrong.writeMin,
+            );
           const address = Number(point.address);
           const known = point.address.trim() !== '' && Number.isInteger(address) && address >= 0;
           const value = values?.[index];
@@ -82,13 +93,22 @@ export function PointsEditor({ points, nextKey, errors, said, values, assets, on
           return (
             <li key={point.key} className="point" aria-label={label}>
               <div className="point-row">
-                <TextField label={t('points.name')} value={point.name} onChange={(name) => set(point.key, { name })} error={error('name', 'name')} />
+                <TextField
+                  label={t('points.name')}
+                  value={point.name}
+                  onChange={(name) => set(point.key, { name })}
+                  error={error('name', 'name')}
+                />
                 <SelectField
                   label={t('points.table')}
                   value={point.table}
                   onChange={(value) => {
                     const table = MODBUS_TABLES.find((name) => name === value) ?? 'holding';
-                    const type = isBitTable(table) ? 'bool' : point.type === 'bool' && point.bit === '' ? 'u16' : point.type;
+                    const type = isBitTable(table)
+                      ? 'bool'
+                      : point.type === 'bool' && point.bit === ''
+                        ? 'u16'
+                        : point.type;
                     set(point.key, { table, type });
                   }}
                 >
@@ -106,16 +126,44 @@ export function PointsEditor({ points, nextKey, errors, said, values, assets, on
                   onChange={(text) => set(point.key, { address: text })}
                   error={error('address', 'address/address') ?? said(index, 'address')}
                 />
-                <SelectField label={t('points.type')} value={point.type} disabled={isBitTable(point.table)} onChange={(type) => set(point.key, { type: MODBUS_TYPES.find((name) => name === type) ?? 'u16' })} error={error('type', 'address/type')}>
+                <SelectField
+                  label={t('points.type')}
+                  value={point.type}
+                  disabled={isBitTable(point.table)}
+                  onChange={(type) =>
+                    set(point.key, { type: MODBUS_TYPES.find((name) => name === type) ?? 'u16' })
+                  }
+                  error={error('type', 'address/type')}
+                >
                   {MODBUS_TYPES.map((type) => (
                     <option key={type} value={type}>
                       {type}
                     </option>
                   ))}
                 </SelectField>
-                <TextField label={t('tag.unit')} value={point.unit} onChange={(unit) => set(point.key, { unit })} error={error('unit', 'unit')} list="weir-units" />
-                <TextField label={t('points.factor')} inputMode="decimal" value={point.factor} disabled={point.type === 'bool'} onChange={(factor) => set(point.key, { factor })} error={error('factor', 'scaling/0/factor')} />
-                <TextField label={t('points.offset')} inputMode="decimal" value={point.offset} disabled={point.type === 'bool'} onChange={(offset) => set(point.key, { offset })} error={error('offset', 'scaling/0/offset')} />
+                <TextField
+                  label={t('tag.unit')}
+                  value={point.unit}
+                  onChange={(unit) => set(point.key, { unit })}
+                  error={error('unit', 'unit')}
+                  list="weir-units"
+                />
+                <TextField
+                  label={t('points.factor')}
+                  inputMode="decimal"
+                  value={point.factor}
+                  disabled={point.type === 'bool'}
+                  onChange={(factor) => set(point.key, { factor })}
+                  error={error('factor', 'scaling/0/factor')}
+                />
+                <TextField
+                  label={t('points.offset')}
+                  inputMode="decimal"
+                  value={point.offset}
+                  disabled={point.type === 'bool'}
+                  onChange={(offset) => set(point.key, { offset })}
+                  error={error('offset', 'scaling/0/offset')}
+                />
                 <div className="point-value" aria-live="off">
                   <span className="point-label">{t('points.value')}</span>
                   {value ? (
@@ -125,7 +173,8 @@ export function PointsEditor({ points, nextKey, errors, said, values, assets, on
                       </span>
                     ) : (
                       <>
-                        <output>{formatValue(value.value)}</output> <span className="value-unit">{point.unit}</span>
+                        <output>{formatValue(value.value)}</output>{' '}
+                        <span className="value-unit">{point.unit}</span>
                         {value.quality.startsWith('good') ? null : <QualityMark quality={value.quality} />}
                       </>
                     )
@@ -134,27 +183,75 @@ export function PointsEditor({ points, nextKey, errors, said, values, assets, on
                   )}
                 </div>
                 <div className="point-actions">
-                  <Button kind="quiet" icon={open ? 'up' : 'down'} iconOnly label={t('points.more')} aria-expanded={open} onClick={() => toggle(point.key)} />
+                  <Button
+                    kind="quiet"
+                    icon={open ? 'up' : 'down'}
+                    iconOnly
+                    label={t('points.more')}
+                    aria-expanded={open}
+                    onClick={() => toggle(point.key)}
+                  />
                   <Button
                     kind="quiet"
                     icon="copy"
                     iconOnly
                     label={t('points.duplicate')}
                     disabled={full}
-                    onClick={() => onChange([...points.slice(0, index + 1), duplicated(point, nextKey), ...points.slice(index + 1)], nextKey + 1)}
+                    onClick={() =>
+                      onChange(
+                        [
+                          ...points.slice(0, index + 1),
+                          duplicated(point, nextKey),
+                          ...points.slice(index + 1),
+                        ],
+                        nextKey + 1,
+                      )
+                    }
                   />
-                  <Button kind="quiet" icon="trash" iconOnly label={t('points.delete')} onClick={() => onChange(points.filter((one) => one.key !== point.key), nextKey)} />
+                  <Button
+                    kind="quiet"
+                    icon="trash"
+                    iconOnly
+                    label={t('points.delete')}
+                    onClick={() =>
+                      onChange(
+                        points.filter((one) => one.key !== point.key),
+                        nextKey,
+                      )
+                    }
+                  />
                 </div>
               </div>
               {open ? (
                 <div className="point-more">
-                  <TextField label={t('field.nameZh')} value={point.nameZh} onChange={(nameZh) => set(point.key, { nameZh })} lang="zh-CN" />
-                  <TextField label={t('field.nameEn')} value={point.nameEn} onChange={(nameEn) => set(point.key, { nameEn })} lang="en" />
-                  <SelectField label={t('tags.asset')} value={point.asset} onChange={(asset) => set(point.key, { asset })} error={said(index, 'asset')}>
+                  <TextField
+                    label={t('field.nameZh')}
+                    value={point.nameZh}
+                    onChange={(nameZh) => set(point.key, { nameZh })}
+                    lang="zh-CN"
+                  />
+                  <TextField
+                    label={t('field.nameEn')}
+                    value={point.nameEn}
+                    onChange={(nameEn) => set(point.key, { nameEn })}
+                    lang="en"
+                  />
+                  <SelectField
+                    label={t('tags.asset')}
+                    value={point.asset}
+                    onChange={(asset) => set(point.key, { asset })}
+                    error={said(index, 'asset')}
+                  >
                     <AssetOptions assets={assets} none={t('points.assetOfDevice')} />
                   </SelectField>
                   {hasWordOrder(point.type) ? (
-                    <SelectField label={t('device.wordOrder')} value={point.wordOrder} onChange={(order) => set(point.key, { wordOrder: WORD_ORDERS.find((name) => name === order) ?? '' })}>
+                    <SelectField
+                      label={t('device.wordOrder')}
+                      value={point.wordOrder}
+                      onChange={(order) =>
+                        set(point.key, { wordOrder: WORD_ORDERS.find((name) => name === order) ?? '' })
+                      }
+                    >
                       <option value="">{t('points.ofDevice')}</option>
                       {WORD_ORDERS.map((order) => (
                         <option key={order} value={order}>
@@ -164,19 +261,69 @@ export function PointsEditor({ points, nextKey, errors, said, values, assets, on
                     </SelectField>
                   ) : null}
                   {isBitTable(point.table) ? null : (
-                    <TextField label={t('points.bit')} inputMode="numeric" value={point.bit} disabled={point.type !== 'bool'} onChange={(bit) => set(point.key, { bit })} error={error('bit', 'address/bit')} />
+                    <TextField
+                      label={t('points.bit')}
+                      inputMode="numeric"
+                      value={point.bit}
+                      disabled={point.type !== 'bool'}
+                      onChange={(bit) => set(point.key, { bit })}
+                      error={error('bit', 'address/bit')}
+                    />
                   )}
-                  <TextField label={t('points.unitId')} placeholder={t('points.ofDevice')} inputMode="numeric" value={point.unitId} onChange={(unitId) => set(point.key, { unitId })} error={error('unitId', 'address/unit')} />
-                  <TextField label={t('points.poll')} placeholder={t('points.ofDevice')} inputMode="numeric" value={point.poll} onChange={(poll) => set(point.key, { poll })} error={error('poll', 'poll_ms')} />
-                  <TextField label={t('field.low')} inputMode="decimal" value={point.low} onChange={(low) => set(point.key, { low })} error={error('low', 'range/low')} />
-                  <TextField label={t('field.high')} inputMode="decimal" value={point.high} onChange={(high) => set(point.key, { high })} error={error('high', 'range')} />
+                  <TextField
+                    label={t('points.unitId')}
+                    placeholder={t('points.ofDevice')}
+                    inputMode="numeric"
+                    value={point.unitId}
+                    onChange={(unitId) => set(point.key, { unitId })}
+                    error={error('unitId', 'address/unit')}
+                  />
+                  <TextField
+                    label={t('points.poll')}
+                    placeholder={t('points.ofDevice')}
+                    inputMode="numeric"
+                    value={point.poll}
+                    onChange={(poll) => set(point.key, { poll })}
+                    error={error('poll', 'poll_ms')}
+                  />
+                  <TextField
+                    label={t('field.low')}
+                    inputMode="decimal"
+                    value={point.low}
+                    onChange={(low) => set(point.key, { low })}
+                    error={error('low', 'range/low')}
+                  />
+                  <TextField
+                    label={t('field.high')}
+                    inputMode="decimal"
+                    value={point.high}
+                    onChange={(high) => set(point.key, { high })}
+                    error={error('high', 'range')}
+                  />
                   {isWritable(point.table) ? (
                     <>
-                      <CheckField label={t('points.writable')} hint={t('points.writableHint')} checked={point.writable} onChange={(writable) => set(point.key, { writable })} />
+                      <CheckField
+                        label={t('points.writable')}
+                        hint={t('points.writableHint')}
+                        checked={point.writable}
+                        onChange={(writable) => set(point.key, { writable })}
+                      />
                       {point.writable && point.type !== 'bool' ? (
                         <>
-                          <TextField label={t('points.writeMin')} inputMode="decimal" value={point.writeMin} onChange={(writeMin) => set(point.key, { writeMin })} error={error('writeMin', 'write/min')} />
-                          <TextField label={t('points.writeMax')} inputMode="decimal" value={point.writeMax} onChange={(writeMax) => set(point.key, { writeMax })} error={error('writeMax', 'write/max')} />
+                          <TextField
+                            label={t('points.writeMin')}
+                            inputMode="decimal"
+                            value={point.writeMin}
+                            onChange={(writeMin) => set(point.key, { writeMin })}
+                            error={error('writeMin', 'write/min')}
+                          />
+                          <TextField
+                            label={t('points.writeMax')}
+                            inputMode="decimal"
+                            value={point.writeMax}
+                            onChange={(writeMax) => set(point.key, { writeMax })}
+                            error={error('writeMax', 'write/max')}
+                          />
                         </>
                       ) : null}
                     </>
@@ -215,4 +362,28 @@ export function PointsEditor({ points, nextKey, errors, said, values, assets, on
 }
 
 /** UCUM codes that come up most, offered while typing. */
-const COMMON_UNITS = ['Cel', 'K', 'kPa', 'MPa', 'bar', 'kPa{gauge}', 'm3/h', 'kg/h', 't/h', 'L/min', '%', '%{mol}', '%{open}', 'kW', 'kW.h', 'V', 'A', 'Hz', '{rpm}', 'mm/s', 'm', 'mm', 's'];
+const COMMON_UNITS = [
+  'Cel',
+  'K',
+  'kPa',
+  'MPa',
+  'bar',
+  'kPa{gauge}',
+  'm3/h',
+  'kg/h',
+  't/h',
+  'L/min',
+  '%',
+  '%{mol}',
+  '%{open}',
+  'kW',
+  'kW.h',
+  'V',
+  'A',
+  'Hz',
+  '{rpm}',
+  'mm/s',
+  'm',
+  'mm',
+  's',
+];

@@ -21,7 +21,15 @@ export interface DeviceText {
   nextKey: number;
 }
 
-const DEFAULTS: ModbusSettings = { host: '', port: 502, unit: 1, timeout_ms: 1000, poll_ms: 1000, gap_registers: 8, word_order: 'ABCD' };
+const DEFAULTS: ModbusSettings = {
+  host: '',
+  port: 502,
+  unit: 1,
+  timeout_ms: 1000,
+  poll_ms: 1000,
+  gap_registers: 8,
+  word_order: 'ABCD',
+};
 
 export function deviceText(device?: Device): DeviceText {
   const settings: ModbusSettings = { ...DEFAULTS, ...device?.settings };

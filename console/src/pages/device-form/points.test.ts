@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Device, Tag } from '../../api/types';
 import { deviceDraft, deviceErrors, deviceText } from './form';
-import { cellsOf, duplicated, emptyPoint, parsePaste, pointErrors, pointOf, pointText } from './points';
+import { cellsOf, parsePaste } from './paste';
+import { duplicated, emptyPoint, pointErrors, pointOf, pointText } from './points';
 
 const NOW = new Date('2026-11-23T08:00:00Z');
 
@@ -36,18 +37,34 @@ const tag: Tag = {
 describe('pasting from a spreadsheet', () => {
   it('reads columns by their order when there is no header', () => {
     const [point] = parsePaste('Reactor pressure\tinput\t10\tf32\tkPa{gauge}\t0.1\t-5\t0\t3000\n', 7);
-    expect(point).toMatchObject({ key: 7, name: 'Reactor pressure', table: 'input', address: '10', type: 'f32', unit: 'kPa{gauge}', factor: '0.1', offset: '-5', low: '0', high: '3000' });
+    expect(point).toMatchObject({
+      key: 7,
+      name: 'Reactor pressure',
+      table: 'input',
+      address: '10',
+      type: 'f32',
+      unit: 'kPa{gauge}',
+      factor: '0.1',
+      offset: '-5',
+      low: '0',
+      high: '3000',
+    });
     expect(pointErrors(point!)).toEqual({});
   });
 
   it('reads columns by a Chinese or English header, in any order', () => {
-    const chinese = parsePaste('地址\t名称\t数据类型\t单位\n40001\t反应器压力\tFLOAT\tkPa\n30011\t液位\tINT16\t%', 0);
+    const chinese = parsePaste(
+      '地址\t名称\t数据类型\t单位\n40001\t反应器压力\tFLOAT\tkPa\n30011\t液位\tINT16\t%',
+      0,
+    );
     expect(chinese).toMatchObject([
       { name: '反应器压力', table: 'holding', address: '0', type: 'f32', unit: 'kPa' },
       { name: '液位', table: 'input', address: '10', type: 'i16', unit: '%' },
     ]);
     const english = parsePaste('Name,Register,Type,Slave\n"Level, tank",100.3,,2', 0);
-    expect(english).toMatchObject([{ name: 'Level, tank', address: '100', bit: '3', type: 'bool', unitId: '2' }]);
+    expect(english).toMatchObject([
+      { name: 'Level, tank', address: '100', bit: '3', type: 'bool', unitId: '2' },
+    ]);
   });
 
   it('takes an address as it is when the table is named', () => {
@@ -56,11 +73,18 @@ describe('pasting from a spreadsheet', () => {
 
   it('says what is wrong instead of guessing', () => {
     const [point] = parsePaste('\tinput\tabc\tf32\tbar\tx', 0);
-    expect(pointErrors(point!)).toMatchObject({ name: 'points.noName', address: 'points.addressWrong', factor: 'points.notANumber' });
+    expect(pointErrors(point!)).toMatchObject({
+      name: 'points.noName',
+      address: 'points.addressWrong',
+      factor: 'points.notANumber',
+    });
   });
 
   it('splits quoted cells', () => {
-    expect(cellsOf('a;"b ""c"";d"\r\n\r\n e ;f')).toEqual([['a', 'b "c";d'], ['e', 'f']]);
+    expect(cellsOf('a;"b ""c"";d"\r\n\r\n e ;f')).toEqual([
+      ['a', 'b "c";d'],
+      ['e', 'f'],
+    ]);
   });
 });
 
@@ -118,7 +142,10 @@ describe('points', () => {
   });
 
   it('are duplicated to the next address with the next number', () => {
-    const next = duplicated({ ...emptyPoint(0), id: '1/x', name: 'Pump 09 speed', address: '8', type: 'f32' }, 5);
+    const next = duplicated(
+      { ...emptyPoint(0), id: '1/x', name: 'Pump 09 speed', address: '8', type: 'f32' },
+      5,
+    );
     expect(next).toMatchObject({ key: 5, id: '', name: 'Pump 10 speed', address: '10' });
   });
 });
@@ -141,8 +168,17 @@ describe('device form', () => {
 
   it('keeps settings it does not show', () => {
     const draft = deviceDraft(deviceText(device), device, NOW);
-    expect(draft.settings).toMatchObject({ host: '10.0.0.7', registers_max: 60, unit: 1, word_order: 'ABCD' });
-    expect(draft).toMatchObject({ name: 'PLC', names: { 'zh-CN': '控制器', en: 'PLC' }, points: [{ id: tag.id }] });
+    expect(draft.settings).toMatchObject({
+      host: '10.0.0.7',
+      registers_max: 60,
+      unit: 1,
+      word_order: 'ABCD',
+    });
+    expect(draft).toMatchObject({
+      name: 'PLC',
+      names: { 'zh-CN': '控制器', en: 'PLC' },
+      points: [{ id: tag.id }],
+    });
     expect('id' in draft).toBe(false);
   });
 
@@ -151,6 +187,8 @@ describe('device form', () => {
     expect(Object.keys(deviceErrors(text, true).fields)).toEqual(['host', 'port']);
     expect(Object.keys(deviceErrors(text, false).fields)).toEqual(['name', 'host', 'port']);
     const twice = [emptyPoint(0), emptyPoint(1)].map((point) => ({ ...point, name: 'Same', address: '1' }));
-    expect(deviceErrors({ ...text, points: twice }, true).points.get(1)).toEqual({ name: 'points.nameTwice' });
+    expect(deviceErrors({ ...text, points: twice }, true).points.get(1)).toEqual({
+      name: 'points.nameTwice',
+    });
   });
 });

@@ -1,8 +1,5 @@
 // Points as they are typed, and as the API takes them.
 import {
-  MODBUS_TABLES,
-  MODBUS_TYPES,
-  WORD_ORDERS,
   type DataType,
   type ModbusTable,
   type ModbusType,
@@ -13,7 +10,7 @@ import {
   type WordOrder,
 } from '../../api/types';
 import type { Key } from '../../i18n/i18n';
-import { ADDRESS_MAX, isBitTable, isWritable, parseReference } from '../../format/modbus';
+import { ADDRESS_MAX, isBitTable, isWritable } from '../../format/modbus';
 
 /** One row of the form: texts as typed, so that nothing is lost on the way. */
 export interface PointText {
@@ -77,12 +74,14 @@ export function emptyPoint(key: number): PointText {
   };
 }
 
-const text = (value: number | null | undefined): string => (value === null || value === undefined ? '' : String(value));
+const text = (value: number | null | undefined): string =>
+  value === null || value === undefined ? '' : String(value);
 
 export function pointText(tag: Tag, key: number): PointText {
   const { source } = tag;
   const newest = source?.scaling?.at(-1);
-  const find = (language: string) => Object.entries(tag.names).find(([code]) => code.toLowerCase().startsWith(language))?.[1] ?? '';
+  const find = (language: string) =>
+    Object.entries(tag.names).find(([code]) => code.toLowerCase().startsWith(language))?.[1] ?? '';
   const { data_type, description, domain, labels, own_grade, names } = tag;
   return {
     key,
@@ -123,7 +122,8 @@ export function duplicated(point: PointText, key: number): PointText {
     name: countedOn(point.name),
     nameZh: countedOn(point.nameZh),
     nameEn: countedOn(point.nameEn),
-    address: point.address !== '' && Number.isInteger(address) ? String(address + width(point.type)) : point.address,
+    address:
+      point.address !== '' && Number.isInteger(address) ? String(address + width(point.type)) : point.address,
   };
 }
 
@@ -133,7 +133,10 @@ export function width(type: ModbusType): number {
 }
 
 function countedOn(name: string): string {
-  return name.replace(/(\d+)(\D*)$/, (_all, digits: string, rest: string) => String(Number(digits) + 1).padStart(digits.length, '0') + rest);
+  return name.replace(
+    /(\d+)(\D*)$/,
+    (_all, digits: string, rest: string) => String(Number(digits) + 1).padStart(digits.length, '0') + rest,
+  );
 }
 
 export type PointField = Exclude<keyof PointText, 'key' | 'id' | 'tag' | 'scaling'>;
@@ -148,7 +151,8 @@ function numberOf(value: string): number | null {
 /** What is wrong with a row, by field; empty when nothing is. */
 export function pointErrors(point: PointText): PointErrors {
   const errors: PointErrors = {};
-  const whole = (value: number | null, min: number, max: number) => value === null || (Number.isInteger(value) && value >= min && value <= max);
+  const whole = (value: number | null, min: number, max: number) =>
+    value === null || (Number.isInteger(value) && value >= min && value <= max);
   const finite = (field: PointField) => {
     const value = numberOf(String(point[field]));
     if (value !== null && !Number.isFinite(value)) errors[field] = 'points.notANumber';
@@ -167,10 +171,12 @@ export function pointErrors(point: PointText): PointErrors {
   const offset = finite('offset');
   // A tag keeps its data type for good; a broken scaling would be rounded away.
   const isWhole = point.tag !== null && /^[iu]64$/.test(point.tag.data_type);
-  if (isWhole && !(Number.isInteger(factor) && Number.isInteger(offset ?? 0))) errors.factor ??= 'points.integerTag';
+  if (isWhole && !(Number.isInteger(factor) && Number.isInteger(offset ?? 0)))
+    errors.factor ??= 'points.integerTag';
   const low = finite('low');
   const high = finite('high');
-  if ((low === null) !== (high === null) || (low !== null && high !== null && high <= low)) errors.high ??= 'field.rangeWrong';
+  if ((low === null) !== (high === null) || (low !== null && high !== null && high <= low))
+    errors.high ??= 'field.rangeWrong';
   const min = finite('writeMin');
   const max = finite('writeMax');
   if (min !== null && max !== null && max < min) errors.writeMax ??= 'field.rangeWrong';
@@ -218,7 +224,10 @@ export function pointOf(point: PointText, now: Date): PointDraft {
     },
     scaling: bool ? [] : scalingOf(point.scaling, factor, offset, now),
     poll_ms: numberOf(point.poll),
-    write: point.writable && isWritable(point.table) ? { min: numberOf(point.writeMin), max: numberOf(point.writeMax), confirm: true } : null,
+    write:
+      point.writable && isWritable(point.table)
+        ? { min: numberOf(point.writeMin), max: numberOf(point.writeMax), confirm: true }
+        : null,
     asset: point.asset || null,
     grade: point.tag?.own_grade ?? null,
     domain: point.tag?.domain ?? null,
@@ -229,154 +238,9 @@ export function pointOf(point: PointText, now: Date): PointDraft {
 
 function scalingOf(before: readonly Scaling[], factor: number, offset: number, now: Date): Scaling[] {
   const newest = before.at(-1);
-  if (newest ? newest.factor === factor && newest.offset === offset : factor === 1 && offset === 0) return [...before];
+  if (newest ? newest.factor === factor && newest.offset === offset : factor === 1 && offset === 0)
+    return [...before];
   // The first scaling holds for all that was ever read; a later one from now on.
   const effective = newest ? now.toISOString() : '1970-01-01T00:00:00Z';
   return [...before, { effective, factor, offset }];
-}
-
-type Column = 'name' | 'nameZh' | 'nameEn' | 'table' | 'address' | 'type' | 'wordOrder' | 'bit' | 'unit' | 'factor' | 'offset' | 'low' | 'high' | 'poll' | 'unitId';
-
-/** The order of columns when the pasted text has no header. */
-export const PASTE_COLUMNS: readonly Column[] = ['name', 'table', 'address', 'type', 'unit', 'factor', 'offset', 'low', 'high'];
-
-const HEADERS: Record<Column, RegExp> = {
-  nameZh: /^(中文名称?|chinese name|name[ _]?zh)$/i,
-  nameEn: /^(英文名称?|english name|name[ _]?en)$/i,
-  name: /^(name|tag|测点|测点名称?|位号|名称|点名)$/i,
-  table: /^(table|area|寄存器类型|寄存器区|功能区|数据区)$/i,
-  address: /^(address|register|reference|地址|寄存器地址|寄存器)$/i,
-  type: /^(type|data ?type|数据类型|类型)$/i,
-  wordOrder: /^(word ?order|byte ?order|字序|字节序)$/i,
-  bit: /^(bit|位)$/i,
-  unit: /^(unit|units|单位|工程单位)$/i,
-  factor: /^(factor|scale|gain|系数|倍率|比例)$/i,
-  offset: /^(offset|偏移|偏移量)$/i,
-  low: /^(low|min|下限|量程下限)$/i,
-  high: /^(high|max|上限|量程上限)$/i,
-  poll: /^(poll|poll[ _]?ms|interval|周期|采集周期)$/i,
-  unitId: /^(unit ?id|slave|slave ?id|站号|从站|从站地址)$/i,
-};
-
-const TABLE_WORDS: Record<string, ModbusTable> = {
-  coil: 'coil',
-  coils: 'coil',
-  '0x': 'coil',
-  线圈: 'coil',
-  discrete: 'discrete',
-  'discrete input': 'discrete',
-  '1x': 'discrete',
-  离散输入: 'discrete',
-  离散量输入: 'discrete',
-  input: 'input',
-  'input register': 'input',
-  '3x': 'input',
-  输入寄存器: 'input',
-  holding: 'holding',
-  'holding register': 'holding',
-  '4x': 'holding',
-  保持寄存器: 'holding',
-};
-
-const TYPE_WORDS: Record<string, ModbusType> = {
-  bit: 'bool',
-  boolean: 'bool',
-  布尔: 'bool',
-  uint16: 'u16',
-  word: 'u16',
-  ushort: 'u16',
-  int16: 'i16',
-  int: 'i16',
-  short: 'i16',
-  uint32: 'u32',
-  dword: 'u32',
-  int32: 'i32',
-  dint: 'i32',
-  uint64: 'u64',
-  int64: 'i64',
-  float: 'f32',
-  float32: 'f32',
-  real: 'f32',
-  浮点: 'f32',
-  double: 'f64',
-  float64: 'f64',
-  lreal: 'f64',
-};
-
-/** Cells of a text copied from a spreadsheet (tabs) or of CSV (commas, semicolons). */
-export function cellsOf(pasted: string): string[][] {
-  const lines = pasted.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/).filter((line) => line.trim() !== '');
-  const separator = ['\t', ';', ','].find((mark) => lines.some((line) => line.includes(mark))) ?? '\t';
-  return lines.slice(0, POINTS_MAX + 1).map((line) => splitLine(line, separator));
-}
-
-function splitLine(line: string, separator: string): string[] {
-  const cells: string[] = [];
-  let cell = '';
-  let quoted = false;
-  for (let at = 0; at < line.length; at++) {
-    const char = line[at]!;
-    if (quoted && char === '"' && line[at + 1] === '"') {
-      cell += '"';
-      at++;
-    } else if (char === '"' && (quoted || cell === '')) quoted = !quoted;
-    else if (char === separator && !quoted) {
-      cells.push(cell.trim());
-      cell = '';
-    } else cell += char;
-  }
-  cells.push(cell.trim());
-  return cells;
-}
-
-/** Rows of points from a pasted text, with or without a header, in Chinese or English. */
-export function parsePaste(pasted: string, firstKey: number): PointText[] {
-  const rows = cellsOf(pasted);
-  const header = rows[0]?.map((cell) => (Object.keys(HEADERS) as Column[]).find((column) => HEADERS[column].test(cell)));
-  const hasHeader = (header?.filter(Boolean).length ?? 0) >= 2;
-  const columns = hasHeader ? header! : PASTE_COLUMNS;
-  return rows
-    .slice(hasHeader ? 1 : 0)
-    .slice(0, POINTS_MAX)
-    .map((cells, index) => pastedPoint(cells, columns, firstKey + index));
-}
-
-function pastedPoint(cells: readonly string[], columns: readonly (Column | undefined)[], key: number): PointText {
-  const point = emptyPoint(key);
-  let tableGiven = false;
-  let typeGiven = false;
-  columns.forEach((column, index) => {
-    const cell = cells[index] ?? '';
-    if (!column || cell === '') return;
-    const word = cell.toLowerCase();
-    if (column === 'table') {
-      const table = TABLE_WORDS[word] ?? MODBUS_TABLES.find((name) => name === word);
-      if (table) point.table = table;
-      tableGiven = table !== undefined;
-    } else if (column === 'type') {
-      const type = TYPE_WORDS[word] ?? MODBUS_TYPES.find((name) => name === word);
-      if (type) point.type = type;
-      typeGiven = type !== undefined;
-    } else if (column === 'wordOrder') {
-      const order = WORD_ORDERS.find((name) => name.toLowerCase() === word);
-      if (order) point.wordOrder = order;
-    } else {
-      point[column] = cell;
-    }
-  });
-  // "40001" names table and register in one; "100.3" a bit of a register.
-  const bit = /^(\d+)\.(\d{1,2})$/.exec(point.address);
-  if (bit) {
-    point.address = bit[1]!;
-    point.bit = bit[2]!;
-    if (!typeGiven) point.type = 'bool';
-  }
-  const named = tableGiven ? undefined : parseReference(point.address);
-  if (named) {
-    point.table = named.table;
-    point.address = String(named.address);
-  }
-  if (isBitTable(point.table)) point.type = 'bool';
-  point.name ||= point.nameEn || point.nameZh;
-  return point;
 }

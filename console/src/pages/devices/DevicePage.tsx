@@ -84,11 +84,29 @@ export default function DevicePage() {
         actions={
           <>
             {points.length > 0 && may('sample:read') ? (
-              <LinkButton icon="trend" label={t('nav.trend')} to={href('/trend', { tag: points.slice(0, TREND_TAGS_MAX).map((point) => point.id), range: '1h' })} />
+              <LinkButton
+                icon="trend"
+                label={t('nav.trend')}
+                to={href('/trend', {
+                  tag: points.slice(0, TREND_TAGS_MAX).map((point) => point.id),
+                  range: '1h',
+                })}
+              />
             ) : null}
-            {may('device:write') ? <Button icon="restart" label={t('device.restart')} busy={busy} onClick={() => void restart()} /> : null}
-            {may('device:write') && body.protocol === 'modbus' ? <LinkButton icon="edit" label={t('action.edit')} to={href('/device/edit', { id })} /> : null}
-            {may('device:write') ? <Button kind="quiet" icon="trash" label={t('action.delete')} onClick={() => setDeleting(true)} /> : null}
+            {may('device:write') ? (
+              <Button icon="restart" label={t('device.restart')} busy={busy} onClick={() => void restart()} />
+            ) : null}
+            {may('device:write') && body.protocol === 'modbus' ? (
+              <LinkButton icon="edit" label={t('action.edit')} to={href('/device/edit', { id })} />
+            ) : null}
+            {may('device:write') ? (
+              <Button
+                kind="quiet"
+                icon="trash"
+                label={t('action.delete')}
+                onClick={() => setDeleting(true)}
+              />
+            ) : null}
           </>
         }
       />
@@ -98,10 +116,18 @@ export default function DevicePage() {
           <h2>{t('device.status')}</h2>
           <p className="device-state">
             <DeviceStateMark state={status?.state} />
-            {status?.since ? <span className="muted">{t('device.since', { duration: formatDuration((Date.now() - Date.parse(status.since)) / 1000) })}</span> : null}
+            {status?.since ? (
+              <span className="muted">
+                {t('device.since', {
+                  duration: formatDuration((Date.now() - Date.parse(status.since)) / 1000),
+                })}
+              </span>
+            ) : null}
           </p>
           {status?.reason ? <p className="reason">{status.reason}</p> : null}
-          {status?.next_attempt ? <p className="muted">{t('device.nextAttempt', { time: formatTime(status.next_attempt) })}</p> : null}
+          {status?.next_attempt ? (
+            <p className="muted">{t('device.nextAttempt', { time: formatTime(status.next_attempt) })}</p>
+          ) : null}
           <dl className="counters">
             {Object.entries(status?.counters ?? {}).map(([counter, value]) => (
               <div key={counter}>
@@ -121,21 +147,46 @@ export default function DevicePage() {
               [t('device.timeout'), body.settings.timeout_ms],
               [t('device.poll'), body.settings.poll_ms],
               [t('device.wordOrder'), body.settings.word_order],
-              [t('tags.asset'), body.asset ? <Link href={href('/', { asset: body.asset })}>{asset ? displayName(asset, language) : body.asset}</Link> : null],
-              [t('field.grade'), body.own_grade ? t(`grade.${body.grade}`) : `${t(`grade.${body.grade}`)} (${t('field.gradeInherited')})`],
+              [
+                t('tags.asset'),
+                body.asset ? (
+                  <Link href={href('/', { asset: body.asset })}>
+                    {asset ? displayName(asset, language) : body.asset}
+                  </Link>
+                ) : null,
+              ],
+              [
+                t('field.grade'),
+                body.own_grade
+                  ? t(`grade.${body.grade}`)
+                  : `${t(`grade.${body.grade}`)} (${t('field.gradeInherited')})`,
+              ],
             ]}
           />
         </section>
       </div>
       <LivePoints device={body} />
       {deleting ? (
-        <ConfirmDialog title={t('device.deleteTitle', { name })} text={
+        <ConfirmDialog
+          title={t('device.deleteTitle', { name })}
+          text={
             <>
               <p>{t('device.deleteText')}</p>
-              {points.length > 0 && may('tag:write') ? <CheckField label={t('device.deleteTags', { count: points.length })} hint={t('device.deleteTagsHint')} checked={withTags} onChange={setWithTags} /> : null}
+              {points.length > 0 && may('tag:write') ? (
+                <CheckField
+                  label={t('device.deleteTags', { count: points.length })}
+                  hint={t('device.deleteTagsHint')}
+                  checked={withTags}
+                  onChange={setWithTags}
+                />
+              ) : null}
             </>
           }
-          action={t('action.delete')} danger onConfirm={drop} onClose={() => setDeleting(false)} />
+          action={t('action.delete')}
+          danger
+          onConfirm={drop}
+          onClose={() => setDeleting(false)}
+        />
       ) : null}
     </>
   );
@@ -189,7 +240,9 @@ function LivePoints({ device }: { device: Device }) {
       </TableBox>
       {tags.data?.more ? (
         <p className="more">
-          <Link href={href('/tags', { device: device.id })}>{t('overview.allTags', { count: device.points?.length ?? '' })}</Link>
+          <Link href={href('/tags', { device: device.id })}>
+            {t('overview.allTags', { count: device.points?.length ?? '' })}
+          </Link>
         </p>
       ) : null}
     </section>

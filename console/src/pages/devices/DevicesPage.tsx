@@ -45,7 +45,10 @@ export default function DevicesPage() {
     all.filter(
       (device) =>
         (!state || device.status?.state === state) &&
-        (!query || [device.id, device.name, ...Object.values(device.names), endpoint(device)].some((text) => text.toLowerCase().includes(query))),
+        (!query ||
+          [device.id, device.name, ...Object.values(device.names), endpoint(device)].some((text) =>
+            text.toLowerCase().includes(query),
+          )),
     ),
     sort,
     {
@@ -59,7 +62,22 @@ export default function DevicesPage() {
   );
   const onSort = (next: string) => setSearch({ sort: next });
   const exportCsv = () => {
-    const header = ['id', 'name', 'protocol', 'endpoint', 'state', 'reason', 'since', 'reads', 'samples', 'errors', 'reconnects', 'spooled', 'dropped', 'latency_ms'];
+    const header = [
+      'id',
+      'name',
+      'protocol',
+      'endpoint',
+      'state',
+      'reason',
+      'since',
+      'reads',
+      'samples',
+      'errors',
+      'reconnects',
+      'spooled',
+      'dropped',
+      'latency_ms',
+    ];
     const rows = items.map((device) => [
       device.id,
       displayName(device, language),
@@ -68,7 +86,9 @@ export default function DevicesPage() {
       device.status?.state,
       device.status?.reason,
       device.status?.since,
-      ...['reads', 'samples', 'errors', 'reconnects', 'spooled', 'dropped', 'last_latency_ms'].map((name) => device.status?.counters?.[name]),
+      ...['reads', 'samples', 'errors', 'reconnects', 'spooled', 'dropped', 'last_latency_ms'].map(
+        (name) => device.status?.counters?.[name],
+      ),
     ]);
     downloadCsv(fileName('devices', new Date()), toCsv(header, rows));
   };
@@ -88,13 +108,24 @@ export default function DevicesPage() {
         title={t('nav.devices')}
         actions={
           <>
-            <Button icon="download" label={t('action.exportCsv')} disabled={items.length === 0} onClick={exportCsv} />
-            {may('device:write') ? <LinkButton kind="primary" icon="plus" label={t('device.new')} to="/device/new" /> : null}
+            <Button
+              icon="download"
+              label={t('action.exportCsv')}
+              disabled={items.length === 0}
+              onClick={exportCsv}
+            />
+            {may('device:write') ? (
+              <LinkButton kind="primary" icon="plus" label={t('device.new')} to="/device/new" />
+            ) : null}
           </>
         }
       />
       <div className="filters">
-        <SearchField label={t('devices.search')} value={search.get('q') ?? ''} onChange={(q) => setSearch({ q }, true)} />
+        <SearchField
+          label={t('devices.search')}
+          value={search.get('q') ?? ''}
+          onChange={(q) => setSearch({ q }, true)}
+        />
         <SelectField label={t('devices.state')} value={state} onChange={(next) => setSearch({ state: next })}>
           <option value="">{t('devices.allStates')}</option>
           {DEVICE_STATES.map((one) => (
@@ -120,10 +151,34 @@ export default function DevicesPage() {
                 <SortHead label={t('devices.name')} column="name" sort={sort} onSort={onSort} />
                 <SortHead label={t('devices.state')} column="state" sort={sort} onSort={onSort} />
                 <th scope="col">{t('devices.endpoint')}</th>
-                <SortHead className="number-cell" label={t('counter.samples')} column="samples" sort={sort} onSort={onSort} />
-                <SortHead className="number-cell" label={t('counter.errors')} column="errors" sort={sort} onSort={onSort} />
-                <SortHead className="number-cell" label={t('counter.reconnects')} column="reconnects" sort={sort} onSort={onSort} />
-                <SortHead className="number-cell" label={t('counter.last_latency_ms')} column="latency" sort={sort} onSort={onSort} />
+                <SortHead
+                  className="number-cell"
+                  label={t('counter.samples')}
+                  column="samples"
+                  sort={sort}
+                  onSort={onSort}
+                />
+                <SortHead
+                  className="number-cell"
+                  label={t('counter.errors')}
+                  column="errors"
+                  sort={sort}
+                  onSort={onSort}
+                />
+                <SortHead
+                  className="number-cell"
+                  label={t('counter.reconnects')}
+                  column="reconnects"
+                  sort={sort}
+                  onSort={onSort}
+                />
+                <SortHead
+                  className="number-cell"
+                  label={t('counter.last_latency_ms')}
+                  column="latency"
+                  sort={sort}
+                  onSort={onSort}
+                />
                 <th scope="col">
                   <span className="sr-only">{t('state.actions')}</span>
                 </th>
@@ -141,7 +196,12 @@ export default function DevicesPage() {
                     </th>
                     <td className="state-cell">
                       <DeviceStateMark state={status?.state} />
-                      {status?.since ? <small className="muted"> {formatDuration((Date.now() - Date.parse(status.since)) / 1000)}</small> : null}
+                      {status?.since ? (
+                        <small className="muted">
+                          {' '}
+                          {formatDuration((Date.now() - Date.parse(status.since)) / 1000)}
+                        </small>
+                      ) : null}
                       {status?.reason ? (
                         <span className="reason" title={status.reason}>
                           {status.reason}
@@ -162,8 +222,24 @@ export default function DevicesPage() {
                       {status ? counter(device, 'last_latency_ms').toFixed(1) : '–'}
                     </td>
                     <td className="action-cell">
-                      {may('device:write') ? <Button kind="quiet" icon="restart" iconOnly label={t('device.restartOne', { name })} onClick={() => void restart(device)} /> : null}
-                      {may('device:write') ? <LinkButton kind="quiet" icon="edit" iconOnly label={t('device.editTitle', { name })} to={href('/device/edit', { id: device.id })} /> : null}
+                      {may('device:write') ? (
+                        <Button
+                          kind="quiet"
+                          icon="restart"
+                          iconOnly
+                          label={t('device.restartOne', { name })}
+                          onClick={() => void restart(device)}
+                        />
+                      ) : null}
+                      {may('device:write') ? (
+                        <LinkButton
+                          kind="quiet"
+                          icon="edit"
+                          iconOnly
+                          label={t('device.editTitle', { name })}
+                          to={href('/device/edit', { id: device.id })}
+                        />
+                      ) : null}
                     </td>
                   </tr>
                 );

@@ -48,7 +48,17 @@ export default function IdentifyPage() {
     <>
       <PageHead title={t('identify.title')} note={t('identify.about')} />
       <form className="identify-form" role="search" aria-label={t('identify.title')} onSubmit={submit}>
-        <input type="search" data-search="" aria-label={t('identify.identifier')} placeholder={t('identify.placeholder')} autoComplete="off" autoCapitalize="none" spellCheck={false} value={text} onChange={(event) => setText(event.target.value)} />
+        <input
+          type="search"
+          data-search=""
+          aria-label={t('identify.identifier')}
+          placeholder={t('identify.placeholder')}
+          autoComplete="off"
+          autoCapitalize="none"
+          spellCheck={false}
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
         <Button kind="primary" type="submit" icon="identify" label={t('identify.resolve')} />
       </form>
       {id === '' ? (
@@ -103,8 +113,16 @@ function Record({ record }: { record: IdentifierRecord }) {
         {record.kind === 'tag' ? <TagNow id={record.id} /> : null}
         <div className="row">
           {page ? <LinkButton kind="primary" icon="right" label={t('identify.open')} to={page} /> : null}
-          {record.kind === 'tag' ? <LinkButton icon="trend" label={t('nav.trend')} to={href('/trend', { tag: record.id, range: '1h' })} /> : null}
-          {record.kind === 'asset' ? <LinkButton icon="tags" label={t('nav.tags')} to={href('/tags', { asset: record.id })} /> : null}
+          {record.kind === 'tag' ? (
+            <LinkButton
+              icon="trend"
+              label={t('nav.trend')}
+              to={href('/trend', { tag: record.id, range: '1h' })}
+            />
+          ) : null}
+          {record.kind === 'asset' ? (
+            <LinkButton icon="tags" label={t('nav.tags')} to={href('/tags', { asset: record.id })} />
+          ) : null}
         </div>
       </section>
       <section className="card" aria-label={t('identify.values')}>

@@ -28,7 +28,8 @@ export function AssetDialog({ asset, parent, assets, onClose, onSaved }: AssetDi
   const { t } = useT();
   const queries = useQueryClient();
   const say = useToast();
-  const below = LEVELS[Math.min(LEVELS.indexOf(parent?.level ?? 'enterprise') + (parent ? 1 : 0), LEVELS.length - 1)]!;
+  const below =
+    LEVELS[Math.min(LEVELS.indexOf(parent?.level ?? 'enterprise') + (parent ? 1 : 0), LEVELS.length - 1)]!;
   const draft = useDraft(`asset.${asset?.id ?? `new.${parent?.id ?? ''}`}`, {
     pair: asset ? pairOf(asset) : { zh: '', en: '' },
     id: '',
@@ -75,21 +76,47 @@ export function AssetDialog({ asset, parent, assets, onClose, onSaved }: AssetDi
     <Dialog title={asset ? t('asset.edit') : t('asset.add')} onClose={onClose}>
       <form className="form" onSubmit={(event) => void save(event)}>
         {error ? <ProblemPanel error={error} placed={(field) => PLACED.has(field)} /> : null}
-        <NameFields value={value.pair} onChange={(pair) => set({ pair })} error={fieldError(error, '/name') ?? fieldError(error, '/names')} />
+        <NameFields
+          value={value.pair}
+          onChange={(pair) => set({ pair })}
+          error={fieldError(error, '/name') ?? fieldError(error, '/names')}
+        />
         {asset ? null : (
-          <TextField label={t('field.identifier')} hint={t('field.identifierHint')} value={value.id} onChange={(id) => set({ id })} error={fieldError(error, '/id')} />
+          <TextField
+            label={t('field.identifier')}
+            hint={t('field.identifierHint')}
+            value={value.id}
+            onChange={(id) => set({ id })}
+            error={fieldError(error, '/id')}
+          />
         )}
-        <SelectField label={t('asset.parent')} value={value.parent} onChange={(id) => set({ parent: id })} error={fieldError(error, '/parent')}>
+        <SelectField
+          label={t('asset.parent')}
+          value={value.parent}
+          onChange={(id) => set({ parent: id })}
+          error={fieldError(error, '/parent')}
+        >
           <AssetOptions assets={assets} none={t('asset.noParent')} without={asset?.id} />
         </SelectField>
-        <SelectField label={t('asset.level')} value={value.level} onChange={(level) => set({ level: level as Level })} error={fieldError(error, '/level')}>
+        <SelectField
+          label={t('asset.level')}
+          value={value.level}
+          onChange={(level) => set({ level: level as Level })}
+          error={fieldError(error, '/level')}
+        >
           {LEVELS.map((level) => (
             <option key={level} value={level}>
               {t(`level.${level}`)}
             </option>
           ))}
         </SelectField>
-        <SelectField label={t('field.grade')} hint={t('field.gradeHint')} value={value.grade} onChange={(grade) => set({ grade: grade as Grade | '' })} error={fieldError(error, '/grade')}>
+        <SelectField
+          label={t('field.grade')}
+          hint={t('field.gradeHint')}
+          value={value.grade}
+          onChange={(grade) => set({ grade: grade as Grade | '' })}
+          error={fieldError(error, '/grade')}
+        >
           <option value="">{t('field.gradeInherited')}</option>
           {GRADES.map((grade) => (
             <option key={grade} value={grade}>
@@ -97,7 +124,13 @@ export function AssetDialog({ asset, parent, assets, onClose, onSaved }: AssetDi
             </option>
           ))}
         </SelectField>
-        <AreaField label={t('field.description')} rows={2} value={value.description} onChange={(description) => set({ description })} error={fieldError(error, '/description')} />
+        <AreaField
+          label={t('field.description')}
+          rows={2}
+          value={value.description}
+          onChange={(description) => set({ description })}
+          error={fieldError(error, '/description')}
+        />
         <div className="form-foot">
           <Button label={t('action.cancel')} onClick={cancel} />
           <Button kind="primary" type="submit" label={t('action.save')} busy={busy} />

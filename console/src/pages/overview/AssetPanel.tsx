@@ -49,7 +49,9 @@ export function AssetPanel({ asset, assets, onSelect }: AssetPanelProps) {
   });
   const above = pathTo(asset.id, assets.byId).slice(0, -1);
   const items = tags.data?.items ?? [];
-  const trendable = items.filter((tag) => tag.data_type !== 'text' && tag.data_type !== 'array').slice(0, TREND_TAGS_MAX);
+  const trendable = items
+    .filter((tag) => tag.data_type !== 'text' && tag.data_type !== 'array')
+    .slice(0, TREND_TAGS_MAX);
 
   const drop = async () => {
     await remove(withId('/assets', asset.id), `"${asset.version}"`);
@@ -76,14 +78,42 @@ export function AssetPanel({ asset, assets, onSelect }: AssetPanelProps) {
         </div>
         <div className="page-actions">
           {trendable.length > 0 ? (
-            <LinkButton icon="trend" label={t('overview.trendAll')} to={href('/trend', { tag: trendable.map((tag) => tag.id), range: '1h' })} />
+            <LinkButton
+              icon="trend"
+              label={t('overview.trendAll')}
+              to={href('/trend', { tag: trendable.map((tag) => tag.id), range: '1h' })}
+            />
           ) : null}
-          <LinkButton kind="quiet" icon="identify" iconOnly label={t('asset.record')} to={href('/identify', { id: asset.id })} />
+          <LinkButton
+            kind="quiet"
+            icon="identify"
+            iconOnly
+            label={t('asset.record')}
+            to={href('/identify', { id: asset.id })}
+          />
           {may('asset:write') ? (
             <>
-              <Button kind="quiet" icon="plus" iconOnly label={t('asset.addUnder')} onClick={() => setOpen('add')} />
-              <Button kind="quiet" icon="edit" iconOnly label={t('asset.edit')} onClick={() => setOpen('edit')} />
-              <Button kind="quiet" icon="trash" iconOnly label={t('asset.delete')} onClick={() => setOpen('delete')} />
+              <Button
+                kind="quiet"
+                icon="plus"
+                iconOnly
+                label={t('asset.addUnder')}
+                onClick={() => setOpen('add')}
+              />
+              <Button
+                kind="quiet"
+                icon="edit"
+                iconOnly
+                label={t('asset.edit')}
+                onClick={() => setOpen('edit')}
+              />
+              <Button
+                kind="quiet"
+                icon="trash"
+                iconOnly
+                label={t('asset.delete')}
+                onClick={() => setOpen('delete')}
+              />
             </>
           ) : null}
         </div>
@@ -125,7 +155,10 @@ export function AssetPanel({ asset, assets, onSelect }: AssetPanelProps) {
                     <RangeBar tag={tag} />
                   </td>
                   <td className="wide-cell">
-                    <Link href={href('/trend', { tag: tag.id, range: '1h' })} aria-label={t('tags.trendOf', { name: displayName(tag, language) })}>
+                    <Link
+                      href={href('/trend', { tag: tag.id, range: '1h' })}
+                      aria-label={t('tags.trendOf', { name: displayName(tag, language) })}
+                    >
                       <Sparkline tag={tag} />
                     </Link>
                   </td>
@@ -143,7 +176,9 @@ export function AssetPanel({ asset, assets, onSelect }: AssetPanelProps) {
       ) : null}
       {tags.data?.next ? (
         <p className="more">
-          <Link href={href('/tags', { asset: asset.id })}>{t('overview.allTags', { count: asset.state.tags })}</Link>
+          <Link href={href('/tags', { asset: asset.id })}>
+            {t('overview.allTags', { count: asset.state.tags })}
+          </Link>
         </p>
       ) : null}
       {open === 'edit' || open === 'add' ? (

@@ -9,7 +9,9 @@ import { href } from '../../url/search';
 export function KeyNumbers({ overview }: { overview: Overview }) {
   const { t, language } = useT();
   const count = new Intl.NumberFormat(language);
-  const rate = new Intl.NumberFormat(language, { maximumFractionDigits: overview.samples.rate_per_s < 10 ? 1 : 0 });
+  const rate = new Intl.NumberFormat(language, {
+    maximumFractionDigits: overview.samples.rate_per_s < 10 ? 1 : 0,
+  });
   const bad = overview.tags_bad;
   const online = overview.devices.by_state.online ?? 0;
   return (
@@ -17,7 +19,9 @@ export function KeyNumbers({ overview }: { overview: Overview }) {
       <Link href="/tags" className="number">
         <span className="number-label">{t('overview.tags')}</span>
         <span className="number-value">{count.format(overview.tags)}</span>
-        <span className={bad > 0 ? 'number-note tone-warn' : 'number-note'}>{t('overview.badCount', { count: count.format(bad) })}</span>
+        <span className={bad > 0 ? 'number-note tone-warn' : 'number-note'}>
+          {t('overview.badCount', { count: count.format(bad) })}
+        </span>
       </Link>
       <Link href="/devices" className="number">
         <span className="number-label">{t('overview.devicesOnline')}</span>
@@ -35,7 +39,9 @@ export function KeyNumbers({ overview }: { overview: Overview }) {
           {rate.format(overview.samples.rate_per_s)}
           <small>/s</small>
         </span>
-        <span className="number-note">{t('overview.sampleCount', { count: count.format(overview.samples.total) })}</span>
+        <span className="number-note">
+          {t('overview.sampleCount', { count: count.format(overview.samples.total) })}
+        </span>
       </div>
       <div className="number">
         <span className="number-label">{t('overview.uptime')}</span>
@@ -57,7 +63,11 @@ function DeviceStates({ overview }: { overview: Overview }) {
       <span className="number-label">{t('overview.byState')}</span>
       <div className="state-bar" aria-hidden="true">
         {states.map((state) => (
-          <span key={state} className={`tone-${deviceTone(state)}`} style={{ flexGrow: (byState[state] ?? 0) / Math.max(total, 1) }} />
+          <span
+            key={state}
+            className={`tone-${deviceTone(state)}`}
+            style={{ flexGrow: (byState[state] ?? 0) / Math.max(total, 1) }}
+          />
         ))}
       </div>
       <ul>

@@ -33,12 +33,16 @@ export default function OverviewPage() {
         title={t('nav.overview')}
         note={overview.data?.organisation ? displayName(overview.data.organisation, language) : null}
         actions={
-          may('asset:write') ? <Button icon="plus" label={t('asset.add')} onClick={() => setAdding(true)} /> : null
+          may('asset:write') ? (
+            <Button icon="plus" label={t('asset.add')} onClick={() => setAdding(true)} />
+          ) : null
         }
       />
       {overview.error ? <ProblemPanel error={overview.error} retry={() => void overview.refetch()} /> : null}
       {overview.data ? <KeyNumbers overview={overview.data} /> : null}
-      {assets.error && !assets.data ? <ProblemPanel error={assets.error} retry={() => void assets.refetch()} /> : null}
+      {assets.error && !assets.data ? (
+        <ProblemPanel error={assets.error} retry={() => void assets.refetch()} />
+      ) : null}
       {assets.isPending ? <Loading /> : null}
       {assets.data && items.length === 0 ? (
         <Empty icon="tree" title={t('overview.noAssets')}>
@@ -48,8 +52,17 @@ export default function OverviewPage() {
       {assets.data && selected ? (
         <div className="plant">
           <section className="card plant-tree" aria-label={t('overview.plant')}>
-            <SearchField label={t('overview.search')} value={search.get('q') ?? ''} onChange={(q) => setSearch({ q }, true)} />
-            <PlantTree assets={items} query={search.get('q') ?? ''} selected={selected.id} onSelect={select} />
+            <SearchField
+              label={t('overview.search')}
+              value={search.get('q') ?? ''}
+              onChange={(q) => setSearch({ q }, true)}
+            />
+            <PlantTree
+              assets={items}
+              query={search.get('q') ?? ''}
+              selected={selected.id}
+              onSelect={select}
+            />
           </section>
           <AssetPanel key={selected.id} asset={selected} assets={assets.data} onSelect={select} />
         </div>

@@ -31,7 +31,9 @@ export function PlantTree({ assets, query, selected, onSelect }: PlantTreeProps)
     const wanted = query.trim().toLowerCase();
     const matches = wanted
       ? (asset: Asset) =>
-          [asset.name, asset.id, ...Object.values(asset.names ?? {})].some((text) => text.toLowerCase().includes(wanted))
+          [asset.name, asset.id, ...Object.values(asset.names ?? {})].some((text) =>
+            text.toLowerCase().includes(wanted),
+          )
       : undefined;
     return visibleRows(roots, folded, matches);
   }, [roots, folded, query]);
@@ -55,7 +57,12 @@ export function PlantTree({ assets, query, selected, onSelect }: PlantTreeProps)
       ArrowUp: () => go(rows[index - 1]),
       Home: () => go(rows[0]),
       End: () => go(rows.at(-1)),
-      ArrowRight: () => (row.expandable && !row.expanded ? fold(row.asset.id, false) : row.expanded ? go(rows[index + 1]) : undefined),
+      ArrowRight: () =>
+        row.expandable && !row.expanded
+          ? fold(row.asset.id, false)
+          : row.expanded
+            ? go(rows[index + 1])
+            : undefined,
       ArrowLeft: () => (row.expanded ? fold(row.asset.id, true) : go(parent())),
       Enter: () => onSelect(row.asset.id),
       ' ': () => onSelect(row.asset.id),
@@ -91,7 +98,13 @@ export function PlantTree({ assets, query, selected, onSelect }: PlantTreeProps)
             aria-setsize={row.siblings}
             aria-selected={asset.id === selected}
             aria-expanded={row.expandable ? row.expanded : undefined}
-            aria-label={t('overview.rowLabel', { name, level: t(`level.${asset.level}`), tags: state.tags, bad: state.bad, down: state.devices_down })}
+            aria-label={t('overview.rowLabel', {
+              name,
+              level: t(`level.${asset.level}`),
+              tags: state.tags,
+              bad: state.bad,
+              down: state.devices_down,
+            })}
             className="tree-row"
             onClick={() => onSelect(asset.id)}
             onKeyDown={(event) => press(event, index)}
@@ -116,7 +129,9 @@ export function PlantTree({ assets, query, selected, onSelect }: PlantTreeProps)
             </span>
             <span className="tree-count">{state.tags}</span>
             <span className={state.bad > 0 ? 'tree-count tone-warn' : 'tree-count zero'}>{state.bad}</span>
-            <span className={state.devices_down > 0 ? 'tree-count tone-bad' : 'tree-count zero'}>{state.devices_down}</span>
+            <span className={state.devices_down > 0 ? 'tree-count tone-bad' : 'tree-count zero'}>
+              {state.devices_down}
+            </span>
           </div>
         );
       })}

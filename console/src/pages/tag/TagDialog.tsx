@@ -1,5 +1,13 @@
 import { useState, type FormEvent } from 'react';
-import { DATA_TYPES, GRADES, type Asset, type DataType, type Grade, type Tag, type TagDraft } from '../../api/types';
+import {
+  DATA_TYPES,
+  GRADES,
+  type Asset,
+  type DataType,
+  type Grade,
+  type Tag,
+  type TagDraft,
+} from '../../api/types';
 import { useT } from '../../i18n/i18n';
 import { AssetOptions } from '../../ui/AssetSelect';
 import { Button } from '../../ui/Button';
@@ -17,7 +25,17 @@ interface TagDialogProps {
   save: (body: TagDraft) => Promise<void>;
 }
 
-const PLACED = new Set(['/id', '/data_type', '/name', '/names', '/asset', '/unit', '/grade', '/range', '/description']);
+const PLACED = new Set([
+  '/id',
+  '/data_type',
+  '/name',
+  '/names',
+  '/asset',
+  '/unit',
+  '/grade',
+  '/range',
+  '/description',
+]);
 
 /** Creates a tag for samples that are sent, or changes what a tag is called and where it belongs; where its values come from is changed at its device. */
 export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
@@ -68,12 +86,27 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
     <Dialog title={tag ? t('tag.edit') : t('tag.new')} onClose={onClose}>
       <form className="form" onSubmit={(event) => void submit(event)}>
         {error ? <ProblemPanel error={error} placed={(field) => PLACED.has(field)} /> : null}
-        <NameFields value={value.pair} onChange={(pair) => set({ pair })} error={fieldError(error, '/name')} />
+        <NameFields
+          value={value.pair}
+          onChange={(pair) => set({ pair })}
+          error={fieldError(error, '/name')}
+        />
         {tag ? null : (
           <>
             <p className="muted">{t('tag.newAbout')}</p>
-            <TextField label={t('field.identifier')} hint={t('field.identifierHint')} value={value.id} onChange={(id) => set({ id })} error={fieldError(error, '/id')} />
-            <SelectField label={t('tag.dataType')} value={value.dataType} onChange={(type) => set({ dataType: type as DataType })} error={fieldError(error, '/data_type')}>
+            <TextField
+              label={t('field.identifier')}
+              hint={t('field.identifierHint')}
+              value={value.id}
+              onChange={(id) => set({ id })}
+              error={fieldError(error, '/id')}
+            />
+            <SelectField
+              label={t('tag.dataType')}
+              value={value.dataType}
+              onChange={(type) => set({ dataType: type as DataType })}
+              error={fieldError(error, '/data_type')}
+            >
               {DATA_TYPES.map((type) => (
                 <option key={type} value={type}>
                   {t(`dataType.${type}`)}
@@ -82,15 +115,42 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
             </SelectField>
           </>
         )}
-        <SelectField label={t('tags.asset')} value={value.asset} onChange={(asset) => set({ asset })} error={fieldError(error, '/asset')}>
+        <SelectField
+          label={t('tags.asset')}
+          value={value.asset}
+          onChange={(asset) => set({ asset })}
+          error={fieldError(error, '/asset')}
+        >
           <AssetOptions assets={assets} none={t('field.noAsset')} />
         </SelectField>
-        <TextField label={t('tag.unit')} hint={t('field.unitHint')} value={value.unit} onChange={(unit) => set({ unit })} error={fieldError(error, '/unit')} />
+        <TextField
+          label={t('tag.unit')}
+          hint={t('field.unitHint')}
+          value={value.unit}
+          onChange={(unit) => set({ unit })}
+          error={fieldError(error, '/unit')}
+        />
         <div className="row-fields">
-          <TextField label={t('field.low')} inputMode="decimal" value={value.low} onChange={(text) => set({ low: text })} />
-          <TextField label={t('field.high')} inputMode="decimal" value={value.high} onChange={(text) => set({ high: text })} error={rangeWrong ? t('field.rangeWrong') : fieldError(error, '/range')} />
+          <TextField
+            label={t('field.low')}
+            inputMode="decimal"
+            value={value.low}
+            onChange={(text) => set({ low: text })}
+          />
+          <TextField
+            label={t('field.high')}
+            inputMode="decimal"
+            value={value.high}
+            onChange={(text) => set({ high: text })}
+            error={rangeWrong ? t('field.rangeWrong') : fieldError(error, '/range')}
+          />
         </div>
-        <SelectField label={t('field.grade')} value={value.grade} onChange={(grade) => set({ grade: grade as Grade | '' })} error={fieldError(error, '/grade')}>
+        <SelectField
+          label={t('field.grade')}
+          value={value.grade}
+          onChange={(grade) => set({ grade: grade as Grade | '' })}
+          error={fieldError(error, '/grade')}
+        >
           <option value="">{t('field.gradeInherited')}</option>
           {GRADES.map((grade) => (
             <option key={grade} value={grade}>
@@ -98,7 +158,13 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
             </option>
           ))}
         </SelectField>
-        <AreaField label={t('field.description')} rows={2} value={value.description} onChange={(description) => set({ description })} error={fieldError(error, '/description')} />
+        <AreaField
+          label={t('field.description')}
+          rows={2}
+          value={value.description}
+          onChange={(description) => set({ description })}
+          error={fieldError(error, '/description')}
+        />
         <div className="form-foot">
           <Button
             label={t('action.cancel')}

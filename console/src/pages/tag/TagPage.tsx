@@ -61,11 +61,30 @@ export default function TagPage() {
         note={<Copyable text={record.id} />}
         actions={
           <>
-            {may('sample:read') ? <LinkButton kind="primary" icon="trend" label={t('nav.trend')} to={href('/trend', { tag: record.id, range: '1h' })} /> : null}
-            {write && may('device:control') ? <Button icon="setpoint" label={t('write.write')} onClick={() => setOpen('write')} /> : null}
-            {may('tag:write') ? <Button icon="edit" label={t('action.edit')} onClick={() => setOpen('edit')} /> : null}
+            {may('sample:read') ? (
+              <LinkButton
+                kind="primary"
+                icon="trend"
+                label={t('nav.trend')}
+                to={href('/trend', { tag: record.id, range: '1h' })}
+              />
+            ) : null}
+            {write && may('device:control') ? (
+              <Button icon="setpoint" label={t('write.write')} onClick={() => setOpen('write')} />
+            ) : null}
+            {may('tag:write') ? (
+              <Button icon="edit" label={t('action.edit')} onClick={() => setOpen('edit')} />
+            ) : null}
             <LinkButton icon="identify" label={t('asset.record')} to={href('/identify', { id: record.id })} />
-            {may('tag:write') ? <Button kind="quiet" icon="trash" iconOnly label={t('tag.delete')} onClick={() => setOpen('delete')} /> : null}
+            {may('tag:write') ? (
+              <Button
+                kind="quiet"
+                icon="trash"
+                iconOnly
+                label={t('tag.delete')}
+                onClick={() => setOpen('delete')}
+              />
+            ) : null}
           </>
         }
       />
@@ -87,12 +106,37 @@ export default function TagPage() {
             items={[
               [t('tag.names'), [...new Set([record.name, ...Object.values(record.names)])].join(' / ')],
               [t('field.description'), record.description],
-              [t('tags.asset'), record.asset ? <Link href={href('/', { asset: record.asset })}>{asset ? displayName(asset, language) : record.asset}</Link> : null],
+              [
+                t('tags.asset'),
+                record.asset ? (
+                  <Link href={href('/', { asset: record.asset })}>
+                    {asset ? displayName(asset, language) : record.asset}
+                  </Link>
+                ) : null,
+              ],
               [t('tag.dataType'), t(`dataType.${record.data_type}`)],
-              [t('tag.unit'), record.unit ? `${unitText(record)}${unitText(record) === record.unit ? '' : ` (${record.unit})`}` : null],
-              [t('tag.range'), record.range ? `${record.range.low} … ${record.range.high} ${unitText(record)}` : null],
-              [t('tag.labels'), Object.entries(record.labels).map(([value, label]) => `${value} = ${label}`).join(', ')],
-              [t('field.grade'), record.own_grade ? t(`grade.${record.grade}`) : `${t(`grade.${record.grade}`)} (${t('field.gradeInherited')})`],
+              [
+                t('tag.unit'),
+                record.unit
+                  ? `${unitText(record)}${unitText(record) === record.unit ? '' : ` (${record.unit})`}`
+                  : null,
+              ],
+              [
+                t('tag.range'),
+                record.range ? `${record.range.low} … ${record.range.high} ${unitText(record)}` : null,
+              ],
+              [
+                t('tag.labels'),
+                Object.entries(record.labels)
+                  .map(([value, label]) => `${value} = ${label}`)
+                  .join(', '),
+              ],
+              [
+                t('field.grade'),
+                record.own_grade
+                  ? t(`grade.${record.grade}`)
+                  : `${t(`grade.${record.grade}`)} (${t('field.gradeInherited')})`,
+              ],
               [t('tag.version'), record.version],
             ]}
           />
@@ -102,11 +146,32 @@ export default function TagPage() {
           <Facts
             items={[
               [t('tag.protocol'), record.protocol],
-              [t('tags.device'), record.device ? <Link href={href('/device', { id: record.device })}>{device ? displayName(device, language) : record.device}</Link> : null],
+              [
+                t('tags.device'),
+                record.device ? (
+                  <Link href={href('/device', { id: record.device })}>
+                    {device ? displayName(device, language) : record.device}
+                  </Link>
+                ) : null,
+              ],
               [t('tag.address'), record.source ? addressText(record.source.address, t) : null],
-              [t('tag.poll'), record.source?.poll_ms ? `${record.source.poll_ms} ms` : record.source ? t('tag.pollOfDevice') : null],
+              [
+                t('tag.poll'),
+                record.source?.poll_ms
+                  ? `${record.source.poll_ms} ms`
+                  : record.source
+                    ? t('tag.pollOfDevice')
+                    : null,
+              ],
               [t('tag.scaling'), record.source?.scaling?.map((one) => scalingText(one, t)).join('; ')],
-              [t('tag.writable'), write ? `${write.min ?? '−∞'} … ${write.max ?? '∞'} ${unitText(record)}` : record.source ? t('tag.readOnly') : null],
+              [
+                t('tag.writable'),
+                write
+                  ? `${write.min ?? '−∞'} … ${write.max ?? '∞'} ${unitText(record)}`
+                  : record.source
+                    ? t('tag.readOnly')
+                    : null,
+              ],
             ]}
           />
         </section>
@@ -156,7 +221,11 @@ function Versions({ tag }: { tag: Tag }) {
   const { t } = useT();
   const versions = useQuery({
     queryKey: ['tags', 'versions', tag.id, tag.version],
-    queryFn: ({ signal }) => get<Page<TagVersion>>(withQuery(withId('/tags', tag.id, '/versions'), { limit: VERSIONS_LIMIT }), signal),
+    queryFn: ({ signal }) =>
+      get<Page<TagVersion>>(
+        withQuery(withId('/tags', tag.id, '/versions'), { limit: VERSIONS_LIMIT }),
+        signal,
+      ),
   });
   const items = versions.data?.items ?? [];
   return (
@@ -185,7 +254,8 @@ function Versions({ tag }: { tag: Tag }) {
                       {before
                         ? changes.map((change) => (
                             <div key={change.path}>
-                              <code>{change.path}</code> <del>{oneLine(change.before)}</del> → <ins>{oneLine(change.after)}</ins>
+                              <code>{change.path}</code> <del>{oneLine(change.before)}</del> →{' '}
+                              <ins>{oneLine(change.after)}</ins>
                             </div>
                           ))
                         : t('tag.created')}

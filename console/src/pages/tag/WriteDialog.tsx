@@ -27,14 +27,18 @@ export function WriteDialog({ tag, onClose }: { tag: Tag; onClose: () => void })
   const limits = tag.source?.write;
   const unit = unitText(tag);
   const show = (value: Value | undefined) => `${formatValue(value, tag)} ${unit}`.trim();
-  const hint = limits && (limits.min !== null || limits.max !== null) ? t('write.limits', { min: limits.min ?? '−∞', max: limits.max ?? '∞', unit }) : undefined;
+  const hint =
+    limits && (limits.min !== null || limits.max !== null)
+      ? t('write.limits', { min: limits.min ?? '−∞', max: limits.max ?? '∞', unit })
+      : undefined;
 
   const next = (event: FormEvent) => {
     event.preventDefault();
     const value = parseValue(text, tag.data_type);
     const number = value === undefined ? null : toNumber(value);
     if (value === undefined) setWrong(t('write.notAValue', { type: t(`dataType.${tag.data_type}`) }));
-    else if (number !== null && ((limits?.min ?? -Infinity) > number || (limits?.max ?? Infinity) < number)) setWrong(hint);
+    else if (number !== null && ((limits?.min ?? -Infinity) > number || (limits?.max ?? Infinity) < number))
+      setWrong(hint);
     else {
       setWrong(undefined);
       setStep({ kind: 'confirm', value });
@@ -44,21 +48,39 @@ export function WriteDialog({ tag, onClose }: { tag: Tag; onClose: () => void })
     setBusy(true);
     setError(undefined);
     try {
-      setStep({ kind: 'done', report: await post<WriteReport>(withId('/tags', tag.id, '/write'), { value, confirm: true }) });
+      setStep({
+        kind: 'done',
+        report: await post<WriteReport>(withId('/tags', tag.id, '/write'), { value, confirm: true }),
+      });
     } catch (failure) {
       setError(failure);
     } finally {
       setBusy(false);
     }
   };
-  const choices = tag.data_type === 'bool' ? [['true', 'ON'], ['false', 'OFF']] : Object.keys(tag.labels).length > 0 ? Object.entries(tag.labels) : undefined;
+  const choices =
+    tag.data_type === 'bool'
+      ? [
+          ['true', 'ON'],
+          ['false', 'OFF'],
+        ]
+      : Object.keys(tag.labels).length > 0
+        ? Object.entries(tag.labels)
+        : undefined;
   return (
     <Dialog title={t('write.title', { name: displayName(tag, language) })} onClose={onClose}>
       {step.kind === 'enter' ? (
         <form className="form" onSubmit={next}>
           <Facts items={[[t('write.now'), last ? show(last.value) : null]]} />
           {choices ? (
-            <SelectField label={t('write.value')} value={text} onChange={setText} error={wrong} hint={wrong ? undefined : hint} autoFocus>
+            <SelectField
+              label={t('write.value')}
+              value={text}
+              onChange={setText}
+              error={wrong}
+              hint={wrong ? undefined : hint}
+              autoFocus
+            >
               <option value="">{t('write.choose')}</option>
               {choices.map(([value, label]) => (
                 <option key={value} value={value}>
@@ -67,7 +89,16 @@ export function WriteDialog({ tag, onClose }: { tag: Tag; onClose: () => void })
               ))}
             </SelectField>
           ) : (
-            <TextField label={unit ? `${t('write.value')} (${unit})` : t('write.value')} value={text} onChange={setText} error={wrong} hint={wrong ? undefined : hint} inputMode={tag.data_type === 'text' ? 'text' : 'decimal'} autoFocus required />
+            <TextField
+              label={unit ? `${t('write.value')} (${unit})` : t('write.value')}
+              value={text}
+              onChange={setText}
+              error={wrong}
+              hint={wrong ? undefined : hint}
+              inputMode={tag.data_type === 'text' ? 'text' : 'decimal'}
+              autoFocus
+              required
+            />
           )}
           <div className="form-foot">
             <Button label={t('action.cancel')} onClick={onClose} />
@@ -83,7 +114,12 @@ export function WriteDialog({ tag, onClose }: { tag: Tag; onClose: () => void })
           <div className="form-foot">
             {/* The focus is on the way back: pressing Enter twice must not move a valve. */}
             <Button label={t('action.back')} onClick={() => setStep({ kind: 'enter' })} autoFocus />
-            <Button kind="danger" label={t('write.write')} busy={busy} onClick={() => void write(step.value)} />
+            <Button
+              kind="danger"
+              label={t('write.write')}
+              busy={busy}
+              onClick={() => void write(step.value)}
+            />
           </div>
         </>
       ) : null}

@@ -62,7 +62,19 @@ export default function TagsPage() {
     setFailure(undefined);
     try {
       const { items: all } = await getAll<Tag>('/tags', filter, EXPORT_ROWS_MAX);
-      const header = ['id', 'name', 'value', 'unit', 'quality', 'time', 'data_type', 'asset', 'device', 'protocol', 'grade'];
+      const header = [
+        'id',
+        'name',
+        'value',
+        'unit',
+        'quality',
+        'time',
+        'data_type',
+        'asset',
+        'device',
+        'protocol',
+        'grade',
+      ];
       const rows = all.map((tag) => [
         tag.id,
         displayName(tag, language),
@@ -97,8 +109,15 @@ export default function TagsPage() {
                 to={href('/trend', { tag: [...chosen], range: '1h' })}
               />
             ) : null}
-            {may('tag:write') ? <Button icon="plus" label={t('tag.new')} onClick={() => setCreating(true)} /> : null}
-            <Button icon="download" label={t('action.exportCsv')} busy={exporting} onClick={() => void exportCsv()} />
+            {may('tag:write') ? (
+              <Button icon="plus" label={t('tag.new')} onClick={() => setCreating(true)} />
+            ) : null}
+            <Button
+              icon="download"
+              label={t('action.exportCsv')}
+              busy={exporting}
+              onClick={() => void exportCsv()}
+            />
           </>
         }
       />
@@ -108,7 +127,11 @@ export default function TagsPage() {
           <AssetOptions assets={assets.data?.items ?? []} none={t('tags.allAssets')} />
         </SelectField>
         {may('device:read') ? (
-          <SelectField label={t('tags.device')} value={filter.device} onChange={(device) => setSearch({ device })}>
+          <SelectField
+            label={t('tags.device')}
+            value={filter.device}
+            onChange={(device) => setSearch({ device })}
+          >
             <option value="">{t('tags.allDevices')}</option>
             {devices.data?.items.map((device) => (
               <option key={device.id} value={device.id}>
@@ -122,7 +145,10 @@ export default function TagsPage() {
       {tags.error ? <ProblemPanel error={tags.error} retry={() => void tags.refetch()} /> : null}
       {tags.isPending ? <Loading /> : null}
       {tags.data && items.length === 0 ? (
-        <Empty icon="tags" title={filter.q || filter.asset || filter.device ? t('tags.noMatch') : t('tags.none')}>
+        <Empty
+          icon="tags"
+          title={filter.q || filter.asset || filter.device ? t('tags.noMatch') : t('tags.none')}
+        >
           <p>{filter.q || filter.asset || filter.device ? t('tags.noMatchAdvice') : t('tags.noneAdvice')}</p>
         </Empty>
       ) : null}
@@ -201,14 +227,22 @@ function TagTable({ tags, more, loadMore, sort, onSort, chosen, onChoose, assets
         </tr>
       </thead>
       <tbody ref={body}>
-        {view.first > 0 ? <tr aria-hidden="true" className="spacer" style={{ height: view.first * height }} /> : null}
+        {view.first > 0 ? (
+          <tr aria-hidden="true" className="spacer" style={{ height: view.first * height }} />
+        ) : null}
         {tags.slice(view.first, view.end).map((tag, index) => {
           const name = displayName(tag, language);
           const full = !chosen.has(tag.id) && chosen.size >= TREND_TAGS_MAX;
           return (
             <tr key={tag.id} aria-rowindex={view.first + index + 2}>
               <td className="choose-cell">
-                <input type="checkbox" aria-label={t('tags.chooseOne', { name })} checked={chosen.has(tag.id)} disabled={full} onChange={(event) => onChoose(tag.id, event.target.checked)} />
+                <input
+                  type="checkbox"
+                  aria-label={t('tags.chooseOne', { name })}
+                  checked={chosen.has(tag.id)}
+                  disabled={full}
+                  onChange={(event) => onChoose(tag.id, event.target.checked)}
+                />
               </td>
               <th scope="row" className="name-cell">
                 <Link href={href('/tag', { id: tag.id })} title={tag.id}>
@@ -225,7 +259,11 @@ function TagTable({ tags, more, loadMore, sort, onSort, chosen, onChoose, assets
               <td className="time-cell">
                 <LiveTime tag={tag} />
               </td>
-              <td className="asset-cell">{tag.asset ? <Link href={href('/', { asset: tag.asset })}>{assetName(tag.asset)}</Link> : null}</td>
+              <td className="asset-cell">
+                {tag.asset ? (
+                  <Link href={href('/', { asset: tag.asset })}>{assetName(tag.asset)}</Link>
+                ) : null}
+              </td>
               <td className="source-cell">
                 {tag.device ? (
                   <Link href={href('/device', { id: tag.device })} title={tag.device}>
@@ -236,12 +274,20 @@ function TagTable({ tags, more, loadMore, sort, onSort, chosen, onChoose, assets
                 )}
               </td>
               <td className="action-cell">
-                <LinkButton kind="quiet" icon="trend" iconOnly label={t('tags.trendOf', { name })} to={href('/trend', { tag: tag.id, range: '1h' })} />
+                <LinkButton
+                  kind="quiet"
+                  icon="trend"
+                  iconOnly
+                  label={t('tags.trendOf', { name })}
+                  to={href('/trend', { tag: tag.id, range: '1h' })}
+                />
               </td>
             </tr>
           );
         })}
-        {view.end < tags.length ? <tr aria-hidden="true" className="spacer" style={{ height: (tags.length - view.end) * height }} /> : null}
+        {view.end < tags.length ? (
+          <tr aria-hidden="true" className="spacer" style={{ height: (tags.length - view.end) * height }} />
+        ) : null}
       </tbody>
     </table>
   );

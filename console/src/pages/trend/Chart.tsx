@@ -62,7 +62,11 @@ export function Chart(props: ChartProps) {
       select: (low, high) => current.current.onWindow(low, high),
       zoomOut: () => current.current.onZoomOut(),
     };
-    const plot = new uPlot(options(current.current, host.clientWidth, host.clientHeight, hand), current.current.data as uPlot.AlignedData, host);
+    const plot = new uPlot(
+      options(current.current, host.clientWidth, host.clientHeight, hand),
+      current.current.data as uPlot.AlignedData,
+      host,
+    );
     chart.current = plot;
     const moves: Moves = {
       preview: (low, high) => {
@@ -102,7 +106,8 @@ export function Chart(props: ChartProps) {
   useEffect(() => {
     current.current.lines.forEach((line, index) => {
       const plot = chart.current;
-      if (plot && plot.series[index + 1]?.show === line.hidden) plot.setSeries(index + 1, { show: !line.hidden });
+      if (plot && plot.series[index + 1]?.show === line.hidden)
+        plot.setSeries(index + 1, { show: !line.hidden });
     });
   }, [hidden, shape]);
 
@@ -125,7 +130,14 @@ export function Chart(props: ChartProps) {
   };
   return (
     // The chart answers to keys: it has to be reachable by them.
-    <div className="chart" role="application" aria-label={t('trend.chart')} aria-describedby="chart-keys" tabIndex={0} onKeyDown={press}>
+    <div
+      className="chart"
+      role="application"
+      aria-label={t('trend.chart')}
+      aria-describedby="chart-keys"
+      tabIndex={0}
+      onKeyDown={press}
+    >
       <div ref={box} className="chart-box" />
       <p id="chart-keys" className="sr-only">
         {t('trend.keys')}
@@ -198,7 +210,14 @@ function options({ lines, dark }: ChartProps, width: number, height: number, han
       ),
     },
     axes: [
-      { stroke: text, font: FONT, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, values: TIME_LABELS, space: 80 },
+      {
+        stroke: text,
+        font: FONT,
+        grid: { stroke: grid, width: 1 },
+        ticks: { stroke: grid, width: 1 },
+        values: TIME_LABELS,
+        space: 80,
+      },
       ...axes.map((scale, index) => {
         const own = lines.filter((line) => line.scale === scale);
         const stroke = axes.length > 1 && own.length === 1 ? own[0]!.colour : text;
@@ -214,23 +233,22 @@ function options({ lines, dark }: ChartProps, width: number, height: number, han
           grid: { show: index === 0, stroke: grid, width: 1 },
           ticks: { stroke: grid, width: 1 },
           values: (_plot: uPlot, splits: number[]) => tickTexts(splits),
-          size: (_plot: uPlot, values: string[] | null) => 18 + 7 * Math.max(2, ...(values ?? []).map((value) => value?.length ?? 0)),
+          size: (_plot: uPlot, values: string[] | null) =>
+            18 + 7 * Math.max(2, ...(values ?? []).map((value) => value?.length ?? 0)),
         } satisfies uPlot.Axis;
       }),
     ],
     series: [
       {},
-      ...lines.map(
-        (line): uPlot.Series => ({
-          label: line.label,
-          scale: line.scale,
-          stroke: line.colour,
-          width: 1.5,
-          show: !line.hidden,
-          points: { show: false },
-          ...(line.stepped && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
-        }),
-      ),
+      ...lines.map((line): uPlot.Series => ({
+        label: line.label,
+        scale: line.scale,
+        stroke: line.colour,
+        width: 1.5,
+        show: !line.hidden,
+        points: { show: false },
+        ...(line.stepped && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
+      })),
     ],
     hooks: {
       setCursor: [(plot) => hand.cursor(plot.cursor.idx ?? null)],
@@ -247,4 +265,3 @@ function options({ lines, dark }: ChartProps, width: number, height: number, han
     },
   };
 }
-

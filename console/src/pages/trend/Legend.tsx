@@ -59,7 +59,13 @@ export function Legend({ rows, at, onToggle, onRemove, onRaw }: LegendProps) {
             return (
               <tr key={row.id} className={row.hidden ? 'legend-hidden' : undefined}>
                 <th scope="row">
-                  <button type="button" className="swatch" aria-pressed={!row.hidden} title={row.hidden ? t('trend.showLine') : t('trend.hideLine')} onClick={() => onToggle(row.id)}>
+                  <button
+                    type="button"
+                    className="swatch"
+                    aria-pressed={!row.hidden}
+                    title={row.hidden ? t('trend.showLine') : t('trend.hideLine')}
+                    onClick={() => onToggle(row.id)}
+                  >
                     <span style={{ background: row.colour }} />
                     <span className="sr-only">{t('trend.lineShown', { name })}</span>
                   </button>
@@ -70,15 +76,29 @@ export function Legend({ rows, at, onToggle, onRemove, onRaw }: LegendProps) {
                 </th>
                 <td className="number-cell">
                   <span className="value">
-                    <span className="value-number">{row.value === null ? '–' : shown(row.value, row.tag)}</span>
+                    <span className="value-number">
+                      {row.value === null ? '–' : shown(row.value, row.tag)}
+                    </span>
                     <span className="value-unit">{unit}</span>
                   </span>
                 </td>
                 <td className="number-cell">{row.extent ? shown(row.extent.low, row.tag) : '–'}</td>
                 <td className="number-cell">{row.extent ? shown(row.extent.high, row.tag) : '–'}</td>
                 <td className="action-cell">
-                  <Button kind="quiet" icon="download" iconOnly label={t('trend.raw', { name })} onClick={() => onRaw(row.id)} />
-                  <Button kind="quiet" icon="close" iconOnly label={t('trend.remove', { name })} onClick={() => onRemove(row.id)} />
+                  <Button
+                    kind="quiet"
+                    icon="download"
+                    iconOnly
+                    label={t('trend.raw', { name })}
+                    onClick={() => onRaw(row.id)}
+                  />
+                  <Button
+                    kind="quiet"
+                    icon="close"
+                    iconOnly
+                    label={t('trend.remove', { name })}
+                    onClick={() => onRemove(row.id)}
+                  />
                 </td>
               </tr>
             );

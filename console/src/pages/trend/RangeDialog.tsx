@@ -27,8 +27,25 @@ export function RangeDialog({ from, to, onClose, onRange }: RangeDialogProps) {
   return (
     <Dialog title={t('trend.custom')} onClose={onClose}>
       <form className="form" onSubmit={submit}>
-        <TextField type="datetime-local" step={1} label={t('trend.from')} value={low} onChange={setLow} required autoFocus />
-        <TextField type="datetime-local" step={1} label={t('trend.to')} hint={formatZone(new Date())} error={wrong ? t('trend.rangeWrong') : undefined} value={high} onChange={setHigh} required />
+        <TextField
+          type="datetime-local"
+          step={1}
+          label={t('trend.from')}
+          value={low}
+          onChange={setLow}
+          required
+          autoFocus
+        />
+        <TextField
+          type="datetime-local"
+          step={1}
+          label={t('trend.to')}
+          hint={formatZone(new Date())}
+          error={wrong ? t('trend.rangeWrong') : undefined}
+          value={high}
+          onChange={setHigh}
+          required
+        />
         <div className="form-foot">
           <Button label={t('action.cancel')} onClick={onClose} />
           <Button kind="primary" type="submit" label={t('trend.show')} />

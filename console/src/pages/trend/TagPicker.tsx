@@ -26,7 +26,8 @@ export function TagPicker({ label, taken, disabled = false, onPick }: TagPickerP
   const [at, setAt] = useState(0);
   const found = useQuery({
     queryKey: ['tags', 'suggest', text.trim()],
-    queryFn: ({ signal }) => get<Page<Tag>>(withQuery('/tags', { q: text.trim(), limit: SUGGESTIONS_MAX, sort: 'name' }), signal),
+    queryFn: ({ signal }) =>
+      get<Page<Tag>>(withQuery('/tags', { q: text.trim(), limit: SUGGESTIONS_MAX, sort: 'name' }), signal),
     enabled: open,
     placeholderData: (before) => before,
   });
@@ -66,7 +67,10 @@ export function TagPicker({ label, taken, disabled = false, onPick }: TagPickerP
             if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
               event.preventDefault();
               setOpen(true);
-              setAt((now) => (now + (event.key === 'ArrowDown' ? 1 : items.length - 1)) % Math.max(1, items.length));
+              setAt(
+                (now) =>
+                  (now + (event.key === 'ArrowDown' ? 1 : items.length - 1)) % Math.max(1, items.length),
+              );
             } else if (event.key === 'Enter' && open) {
               event.preventDefault();
               pick(items[at]);
@@ -79,10 +83,23 @@ export function TagPicker({ label, taken, disabled = false, onPick }: TagPickerP
       </div>
       {open && found.data ? (
         // The pointer must not take the focus away before the click arrives.
-        <ul id={`${id}-list`} role="listbox" className="picker-list" aria-label={label} onMouseDown={(event) => event.preventDefault()}>
+        <ul
+          id={`${id}-list`}
+          role="listbox"
+          className="picker-list"
+          aria-label={label}
+          onMouseDown={(event) => event.preventDefault()}
+        >
           {items.length === 0 ? <li className="muted picker-none">{t('trend.noTag')}</li> : null}
           {items.map((tag, index) => (
-            <li key={tag.id} id={`${id}-${index}`} role="option" aria-selected={index === at} onMouseEnter={() => setAt(index)} onClick={() => pick(tag)}>
+            <li
+              key={tag.id}
+              id={`${id}-${index}`}
+              role="option"
+              aria-selected={index === at}
+              onMouseEnter={() => setAt(index)}
+              onClick={() => pick(tag)}
+            >
               <span>
                 {displayName(tag, language)}
                 <small>{tag.id}</small>

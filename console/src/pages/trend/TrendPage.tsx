@@ -13,7 +13,15 @@ import { ProblemPanel } from '../../ui/Problem';
 import { unitText } from '../../ui/Status';
 import { useToast } from '../../ui/Toast';
 import { useSearchState } from '../../url/search';
-import { fixedWindow, isoSeconds, parseTrend, SPAN_S_DEFAULT, TREND_TAGS_MAX, trendParameters, type TrendView } from '../../url/trend';
+import {
+  fixedWindow,
+  isoSeconds,
+  parseTrend,
+  SPAN_S_DEFAULT,
+  TREND_TAGS_MAX,
+  trendParameters,
+  type TrendView,
+} from '../../url/trend';
 import { Chart, type Line } from './Chart';
 import { shifted, zoomed } from './gestures';
 import { useLines } from './history';
@@ -43,7 +51,8 @@ export default function TrendPage() {
   const [search, setSearch] = useSearchState();
   const view = useMemo(() => parseTrend(search), [search]);
   const { window } = view;
-  const show = (next: Partial<TrendView>, replace = false) => setSearch(trendParameters({ ...view, ...next }), replace);
+  const show = (next: Partial<TrendView>, replace = false) =>
+    setSearch(trendParameters({ ...view, ...next }), replace);
 
   const [pixels, setPixels] = useState(0);
   const [cursor, setCursor] = useState<number | null>(null);
@@ -91,16 +100,25 @@ export default function TrendPage() {
   const zoom = (factor: number) => fix(...zoomed(from, to, (from + to) / 2, factor));
   const pan = (share: number) => fix(...shifted(from, to, (to - from) * share));
   const exportShown = () => {
-    const header = ['time', ...chartLines.map((line) => (line.unit ? `${line.label} (${line.unit})` : line.label))];
+    const header = [
+      'time',
+      ...chartLines.map((line) => (line.unit ? `${line.label} (${line.unit})` : line.label)),
+    ];
     const cells = data[0].flatMap((time, row) =>
-      time < from || time > to ? [] : [[new Date(time * 1000).toISOString(), ...data.slice(1).map((column) => column[row])]],
+      time < from || time > to
+        ? []
+        : [[new Date(time * 1000).toISOString(), ...data.slice(1).map((column) => column[row])]],
     );
     downloadCsv(fileName('trend', new Date()), toCsv(header, cells));
   };
   const exportRaw = async (id: string) => {
     setFailure(undefined);
     try {
-      const path = withQuery(withId('/tags', id, '/samples'), { from: isoSeconds(from), to: isoSeconds(to), max_points: RAW_POINTS_MAX });
+      const path = withQuery(withId('/tags', id, '/samples'), {
+        from: isoSeconds(from),
+        to: isoSeconds(to),
+        max_points: RAW_POINTS_MAX,
+      });
       const response = await send('GET', path, { accept: 'text/csv' });
       downloadCsv(fileName(id, new Date()), await response.text());
     } catch (error) {
@@ -126,7 +144,12 @@ export default function TrendPage() {
         actions={
           <>
             <Button icon="copy" label={t('trend.share')} onClick={() => void share()} />
-            <Button icon="download" label={t('action.exportCsv')} disabled={view.tags.length === 0} onClick={exportShown} />
+            <Button
+              icon="download"
+              label={t('action.exportCsv')}
+              disabled={view.tags.length === 0}
+              onClick={exportShown}
+            />
           </>
         }
       />
@@ -148,7 +171,12 @@ export default function TrendPage() {
               {t(preset.label)}
             </button>
           ))}
-          <button type="button" aria-pressed={window.kind === 'fixed'} aria-haspopup="dialog" onClick={() => setChoosing(true)}>
+          <button
+            type="button"
+            aria-pressed={window.kind === 'fixed'}
+            aria-haspopup="dialog"
+            onClick={() => setChoosing(true)}
+          >
             {t('trend.custom')}
           </button>
         </div>
@@ -162,7 +190,11 @@ export default function TrendPage() {
             icon={window.kind === 'live' ? 'pause' : 'play'}
             label={window.kind === 'live' ? t('trend.live') : t('trend.goLive')}
             aria-pressed={window.kind === 'live'}
-            onClick={() => (window.kind === 'live' ? fix(from, to) : show({ window: { kind: 'live', seconds: liveSeconds.current } }))}
+            onClick={() =>
+              window.kind === 'live'
+                ? fix(from, to)
+                : show({ window: { kind: 'live', seconds: liveSeconds.current } })
+            }
           />
         </div>
       </div>
@@ -174,15 +206,43 @@ export default function TrendPage() {
       ) : (
         <>
           <section className="card chart-card" aria-busy={lines.loading}>
-            <Chart lines={chartLines} data={data} from={from} to={to} dark={dark} onWindow={fix} onZoomOut={() => zoom(2)} onCursor={setCursor} onWidth={setPixels} />
-            {lines.loading ? <span className="spinner chart-spinner" role="status" aria-label={t('state.loading')} /> : null}
-            {!lines.loading && data[0].length === 0 && !error ? <p className="chart-none">{t('trend.noSamples')}</p> : null}
+            <Chart
+              lines={chartLines}
+              data={data}
+              from={from}
+              to={to}
+              dark={dark}
+              onWindow={fix}
+              onZoomOut={() => zoom(2)}
+              onCursor={setCursor}
+              onWidth={setPixels}
+            />
+            {lines.loading ? (
+              <span className="spinner chart-spinner" role="status" aria-label={t('state.loading')} />
+            ) : null}
+            {!lines.loading && data[0].length === 0 && !error ? (
+              <p className="chart-none">{t('trend.noSamples')}</p>
+            ) : null}
           </section>
           <Legend
             rows={rows}
             at={index === null ? null : formatTime(data[0][index]! * 1000, true)}
-            onToggle={(id) => show({ hidden: view.hidden.includes(id) ? view.hidden.filter((one) => one !== id) : [...view.hidden, id] }, true)}
-            onRemove={(id) => show({ tags: view.tags.filter((one) => one !== id), hidden: view.hidden.filter((one) => one !== id) })}
+            onToggle={(id) =>
+              show(
+                {
+                  hidden: view.hidden.includes(id)
+                    ? view.hidden.filter((one) => one !== id)
+                    : [...view.hidden, id],
+                },
+                true,
+              )
+            }
+            onRemove={(id) =>
+              show({
+                tags: view.tags.filter((one) => one !== id),
+                hidden: view.hidden.filter((one) => one !== id),
+              })
+            }
             onRaw={(id) => void exportRaw(id)}
           />
           <p className="muted trend-hint">{t('trend.hint')}</p>

@@ -42,10 +42,14 @@ export function listen(chart: uPlot, moves: Moves): () => void {
   let start: { window: [number, number]; at: number[]; moved: boolean } | undefined;
   let now: [number, number] | undefined;
   const begin = () => {
-    start = pointers.size > 0 ? { window: span(), at: [...pointers.values()], moved: start?.moved ?? false } : undefined;
+    start =
+      pointers.size > 0
+        ? { window: span(), at: [...pointers.values()], moved: start?.moved ?? false }
+        : undefined;
   };
   const down = (event: PointerEvent) => {
-    const pans = event.pointerType === 'touch' || event.button === 1 || (event.button === 0 && event.shiftKey);
+    const pans =
+      event.pointerType === 'touch' || event.button === 1 || (event.button === 0 && event.shiftKey);
     if (!pans || pointers.size >= 2) return;
     event.preventDefault();
     over.setPointerCapture(event.pointerId);

@@ -48,7 +48,9 @@ export function useLines(tags: readonly string[], window: Window, pixels: number
       },
       enabled: pixels > 0,
       staleTime: live ? 0 : 60_000,
-      refetchInterval: live ? Math.min(REFRESH_S_MAX, Math.max(REFRESH_S_MIN, window.seconds * REFRESH_SHARE)) * 1000 : (false as const),
+      refetchInterval: live
+        ? Math.min(REFRESH_S_MAX, Math.max(REFRESH_S_MIN, window.seconds * REFRESH_SHARE)) * 1000
+        : (false as const),
     })),
   });
 
@@ -98,11 +100,25 @@ export function useLines(tags: readonly string[], window: Window, pixels: number
   // New arrays only when a point came: the crosshair moves far more often than that.
   const before = useRef<{ key: readonly unknown[]; series: Series[] }>({ key: [], series: [] });
   const key = parts.flatMap(({ history, tail }) => [history, tail?.times.at(-1)]);
-  if (key.length !== before.current.key.length || key.some((part, index) => part !== before.current.key[index])) {
-    before.current = { key, series: parts.map(({ history, tail }) => (tail ? continued(history, tail) : history)) };
+  if (
+    key.length !== before.current.key.length ||
+    key.some((part, index) => part !== before.current.key[index])
+  ) {
+    before.current = {
+      key,
+      series: parts.map(({ history, tail }) => (tail ? continued(history, tail) : history)),
+    };
   }
   const { series } = before.current;
   const data = useMemo(() => align(series), [series]);
   const [from, to] = windowEnds(window, now);
-  return { series, data, errors, loading: queries.some((query) => query.isFetching && query.data === undefined), from, to, refetch };
+  return {
+    series,
+    data,
+    errors,
+    loading: queries.some((query) => query.isFetching && query.data === undefined),
+    from,
+    to,
+    refetch,
+  };
 }

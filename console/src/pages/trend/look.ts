@@ -4,8 +4,34 @@ import type { Tag } from '../../api/types';
 import { unitText } from '../../ui/Status';
 
 // Told apart by people with any colour vision; each at least 3:1 against its background.
-const LIGHT = ['#0067a3', '#c2410c', '#00795a', '#9333a8', '#8a6100', '#be185d', '#4d5b66', '#0e7490', '#7c4a1e', '#4f46c8', '#5b7a00', '#a8323a'];
-const DARK = ['#5ab8f5', '#ff9a5c', '#3fd0a0', '#d596e8', '#e3b84d', '#f787b5', '#b4c1ca', '#4fd3e6', '#d0a077', '#a5a0ff', '#b5d34d', '#ff9088'];
+const LIGHT = [
+  '#0067a3',
+  '#c2410c',
+  '#00795a',
+  '#9333a8',
+  '#8a6100',
+  '#be185d',
+  '#4d5b66',
+  '#0e7490',
+  '#7c4a1e',
+  '#4f46c8',
+  '#5b7a00',
+  '#a8323a',
+];
+const DARK = [
+  '#5ab8f5',
+  '#ff9a5c',
+  '#3fd0a0',
+  '#d596e8',
+  '#e3b84d',
+  '#f787b5',
+  '#b4c1ca',
+  '#4fd3e6',
+  '#d0a077',
+  '#a5a0ff',
+  '#b5d34d',
+  '#ff9088',
+];
 
 export function lineColour(index: number, dark: boolean): string {
   const colours = dark ? DARK : LIGHT;
@@ -51,5 +77,15 @@ export const TIME_LABELS: uPlot.Axis.Values = [
   [3600 * 24, '{MM}-{DD}', '\n{YYYY}', null, null, null, null, null, 1],
   [60, '{HH}:{mm}', '\n{YYYY}-{MM}-{DD}', null, '\n{MM}-{DD}', null, null, null, 1],
   [1, '{HH}:{mm}:{ss}', '\n{YYYY}-{MM}-{DD}', null, '\n{MM}-{DD}', null, null, null, 1],
-  [0.001, '{ss}.{fff}', '\n{YYYY}-{MM}-{DD} {HH}:{mm}', null, '\n{MM}-{DD} {HH}:{mm}', null, '\n{HH}:{mm}', null, 1],
+  [
+    0.001,
+    '{ss}.{fff}',
+    '\n{YYYY}-{MM}-{DD} {HH}:{mm}',
+    null,
+    '\n{MM}-{DD} {HH}:{mm}',
+    null,
+    '\n{HH}:{mm}',
+    null,
+    1,
+  ],
 ];

@@ -13,7 +13,13 @@ const at = (seconds: number, value: Sample['value'], quality = 'good'): Sample =
 
 describe('lines', () => {
   it('have gaps where the quality is bad, whatever the value says', () => {
-    const series = seriesOf([at(1, 5), at(2, 6, 'bad:0x80310000'), at(3, true), at(4, 'text'), at(5, 7, 'uncertain')]);
+    const series = seriesOf([
+      at(1, 5),
+      at(2, 6, 'bad:0x80310000'),
+      at(3, true),
+      at(4, 'text'),
+      at(5, 7, 'uncertain'),
+    ]);
     expect(series.values).toEqual([5, null, 1, null, 7]);
   });
 
@@ -35,7 +41,11 @@ describe('lines', () => {
 
   it('share a time axis; where one has no point of its own it is drawn on', () => {
     const data = align([seriesOf([at(1, 1), at(3, 3)]), seriesOf([at(2, 20), at(3, null, 'bad')])]);
-    expect(data).toEqual([[1, 2, 3], [1, undefined, 3], [undefined, 20, null]]);
+    expect(data).toEqual([
+      [1, 2, 3],
+      [1, undefined, 3],
+      [undefined, 20, null],
+    ]);
     expect(valueAt(data[1] as number[], 1)).toBe(1);
     expect(valueAt(data[2] as number[], 2)).toBeNull();
     expect(valueAt(data[2] as number[], 0)).toBeNull();

@@ -214,7 +214,7 @@ impl Bench {
         let password = "a long enough password of its own";
         let user = json!({
             "name": name, "roles": [role], "ceiling": ceiling, "password": password,
-            "tenant": organisation,
+            "organisation": organisation,
         });
         self.post("/api/v1/users", user).bearer(by).send().await.expect(201);
         let (cookie, csrf) = self.sign_in(name, password).await;

@@ -190,9 +190,11 @@ async fn another_organisation_sees_nothing() {
     let source = json!({"name": "x", "data_type": "f64", "source": {"device": plant.device, "address": "a"}});
     let source = bench.post("/api/v1/tags", source).bearer(&second).send().await;
     assert_eq!(source.problem("invalid-value"), "/source/device");
-    let user = json!({"name": "spy", "roles": ["viewer"], "ceiling": "core", "tenant": "88.100"});
+    let user =
+        json!({"name": "spy", "roles": ["viewer"], "ceiling": "core", "organisation": "88.100"});
     let there = bench.post("/api/v1/users", user.clone()).bearer(&second).send().await;
-    let nowhere = json!({"name": "spy", "roles": ["viewer"], "ceiling": "core", "tenant": "99"});
+    let nowhere =
+        json!({"name": "spy", "roles": ["viewer"], "ceiling": "core", "organisation": "99"});
     let nowhere = bench.post("/api/v1/users", nowhere).bearer(&second).send().await;
     assert_eq!(there.json()["detail"], nowhere.json()["detail"]);
     assert_eq!(there.status, 403);

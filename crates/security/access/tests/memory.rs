@@ -2,6 +2,7 @@
 //! it back. Alone in its file, so that nothing else changes the memory that it measures.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "it/support.rs"]
 mod support;
 
 use std::net::IpAddr;

@@ -1,11 +1,9 @@
 //! What is open in somebody's name ends within a second, and what is remembered of them at once.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::time::Duration;
 
-use support::{HOUR, Node, ONE, PASSWORD, TWO, by, now};
+use crate::support::{HOUR, Node, ONE, PASSWORD, TWO, by, now};
 use tokio::time::timeout;
 use weir_access::{Action, Caller, NewToken, Scope, UserChange};
 use weir_model::{Grade, TenantId};

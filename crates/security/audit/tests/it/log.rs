@@ -1,13 +1,11 @@
 //! The log as a whole: appending, paging, floods, tenants, proofs, opening again.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use support::{author, change, note, refusal};
+use crate::support::{author, change, note, refusal};
 use weir_audit::{
     Audit, AuditError, Entry, Event, Filter, Options, Refused, SignedCheckpoint, leaf_hash,
 };

@@ -1,12 +1,10 @@
 //! Whatever is done to the files behind the log's back is found, with the leaf it begins at.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::note;
+use crate::support::note;
 use weir_audit::{Audit, AuditError, Options, VerifyOptions};
 
 const ENTRIES: u64 = 700;

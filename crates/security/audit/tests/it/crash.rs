@@ -1,13 +1,11 @@
 //! A log whose process is killed at any moment holds every entry that was acknowledged.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use support::change;
+use crate::support::change;
 use weir_audit::{Audit, Filter, Options};
 use weir_model::TenantId;
 
@@ -47,7 +45,7 @@ async fn killed_twenty_times() {
     let mut acknowledged = Vec::new();
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--nocapture"])
+            .args(["--exact", "crash::child", "--nocapture"])
             .env(CHILD, dir.path())
             .stdout(Stdio::piped())
             .spawn()

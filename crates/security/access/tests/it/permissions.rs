@@ -1,9 +1,7 @@
 //! What callers may do, and that nobody gives more than they have.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
-use support::{HOUR, Node, ONE, PASSWORD, TWO, by, new_user, now};
+use crate::support::{HERE, HOUR, Node, ONE, PASSWORD, REQUEST, TWO, by, new_user, now};
 use weir_access::{
     AccessError, Action, Caller, Denied, DeniedReason, NewToken, Scope, TOKENS_A_USER_MAX,
     UserChange, Via,
@@ -319,6 +317,6 @@ async fn changes_expect_a_version() {
     // The name is free again.
     node.add(TWO, "ada", &["viewer"], Grade::General).await;
     assert_eq!(access.users(ONE, None, 10).unwrap().items.len(), 1);
-    assert!(access.sign_in("ada", PASSWORD, support::HERE, support::REQUEST, now()).await.is_ok());
+    assert!(access.sign_in("ada", PASSWORD, HERE, REQUEST, now()).await.is_ok());
     assert_eq!(DeniedReason::Oneself.code(), "oneself");
 }

@@ -1,11 +1,11 @@
 //! Signing in and out.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::time::Instant;
 
-use support::{HERE, HOUR, Node, ONE, PASSWORD, REQUEST, TWO, by, new_user, now, open, prefix};
+use crate::support::{
+    HERE, HOUR, Node, ONE, PASSWORD, REQUEST, TWO, by, new_user, now, open, prefix,
+};
 use weir_access::{
     AccessError, Bootstrap, SESSIONS_A_USER_MAX, SignInError, TRIES_FREE_A_USER, Via, same_secret,
 };
