@@ -122,7 +122,13 @@ fn known_credentials(file: &PathBuf) -> anyhow::Result<Credentials> {
 }
 
 fn create(client: &Client, model: &Model) -> anyhow::Result<()> {
-    let id = |suffix: &str| format!("{}/{suffix}", model.organisation.prefix);
+    let organisation = &model.organisation;
+    let path = format!("/organisations/{}", encode(organisation.prefix));
+    let names = json!(organisation.names.to_map());
+    if client.get(&path)?["names"] != names {
+        client.patch(&path, &json!({ "names": names }))?;
+    }
+    let id = |suffix: &str| format!("{}/{suffix}", organisation.prefix);
     for asset in &model.assets {
         let body = json!({
             "id": id(asset.suffix),
