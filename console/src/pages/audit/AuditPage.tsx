@@ -237,7 +237,7 @@ function Entry({
                 ))}
               </ul>
             ) : null}
-            <pre>{JSON.stringify(item.detail ?? item.event, null, 2)}</pre>
+            <pre tabIndex={0}>{JSON.stringify(item.detail ?? item.event, null, 2)}</pre>
           </td>
         </tr>
       ) : null}
@@ -280,7 +280,7 @@ function CheckpointCard() {
           [t('audit.origin'), <code key="origin">{origin}</code>],
         ]}
       />
-      <pre>{note}</pre>
+      <pre tabIndex={0}>{note}</pre>
     </details>
   );
 }
