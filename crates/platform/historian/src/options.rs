@@ -58,7 +58,7 @@ impl Default for Options {
             future_max: Duration::from_secs(5 * 60),
             memory_bytes_max: 24 << 20,
             log_bytes_max: 64 << 20,
-            flush_age_max: Duration::from_secs(10 * 60),
+            flush_age_max: Duration::from_secs(2 * 60),
             queue_bytes_max: 32 << 20,
             queue_wait_max: Duration::from_secs(2),
             group_batches_max: 1024,
@@ -66,7 +66,7 @@ impl Default for Options {
             day_blocks_max: 8,
             block_rows_max: 16_000_000,
             reads_max: 4,
-            live_bytes_max: 4 << 20,
+            live_bytes_max: 1 << 20,
             live_batches_max: 256,
         }
     }
