@@ -112,8 +112,8 @@ pub(crate) struct Demo {
     /// Address and port of console and API; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Recorded rows a second; a row covers three minutes of the plant.
-    #[arg(long, default_value_t = 1.0, value_name = "ROWS")]
+    /// Replay speed as a multiple of the plant's own time; a recorded row covers three minutes.
+    #[arg(long, default_value_t = weir_plant::SPEED_DEFAULT, value_name = "TIMES")]
     pub(crate) speed: f64,
     /// Replay the recording of a fault (1 to 10) instead of normal operation.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=10))]
