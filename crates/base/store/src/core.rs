@@ -120,11 +120,22 @@ impl Entry {
 }
 
 pub(crate) fn create_private_dir(dir: &Path) -> Result<(), StoreError> {
+    let missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
+    let made: Vec<&Path> = dir.ancestors().take_while(missing).collect();
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(StoreError::io("create", dir))
+    builder.create(dir).map_err(StoreError::io("create", dir))?;
+    // What is acknowledged in a folder must not vanish with its name.
+    for parent in made.iter().filter_map(|dir| dir.parent()) {
+        crate::vault::sync_dir(if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        })?;
+    }
+    Ok(())
 }
 
 fn open_vault(dir: &Path, tables: Tables, txn: &mut RwTxn<'_>) -> Result<Vault, StoreError> {

@@ -31,6 +31,10 @@ pub const IMPORT_LINE_BYTES_MAX: usize = 8 << 20;
 const CHUNK_OPERATIONS: usize = 1000;
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// The highest version of a line: far more than any record will have, and so far below the end of
+/// the numbers that the record can always be changed again. JSON readers keep it exactly.
+const VERSION_MAX: u64 = 1 << 53;
+
 /// How often a commit of an import is tried again while others fill the queue.
 const BUSY_TRIES_MAX: usize = 1000;
 
@@ -245,6 +249,9 @@ impl<'s> Import<'s> {
             self.store.core().named(&line.collection).map_err(|e| self.refuse(e.to_string()))?;
         if entry.shape.secret {
             return Err(self.refuse(format!("{} is secret and is not imported", line.collection)));
+        }
+        if line.version.is_some_and(|version| version > VERSION_MAX) {
+            return Err(self.refuse(format!("a version is at most {VERSION_MAX}")));
         }
         if line.record.is_some() == line.deleted {
             return Err(self.refuse("a line has either a record or \"deleted\":true".into()));

@@ -264,7 +264,8 @@ impl Outbox {
     async fn housekeep(self: &Arc<Self>) {
         let outbox = Arc::clone(self);
         let done = blocking(move || {
-            outbox.spool().sync()?;
+            let unsynced = outbox.spool().unsynced()?;
+            unsynced.sync()?;
             outbox.sequencer.reserve(outbox.clock.now())
         });
         if let Err(error) = done.await {

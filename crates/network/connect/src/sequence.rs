@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use weir_model::Timestamp;
 
+use crate::spool::sync_dir;
+
 /// How far ahead numbers are reserved on disk: two minutes of nanoseconds, so that one small write
 /// every [`RENEW_BEFORE_NANOS`] is enough.
 const RESERVE_NANOS: u64 = 120_000_000_000;
@@ -86,7 +88,8 @@ fn save(path: &Path, reserved: u64) -> io::Result<()> {
     file.write_all(&number)?;
     file.write_all(&crc32c::crc32c(&number).to_le_bytes())?;
     file.sync_all()?;
-    fs::rename(&fresh, path)
+    fs::rename(&fresh, path)?;
+    path.parent().map_or(Ok(()), sync_dir)
 }
 
 #[cfg(test)]

@@ -55,7 +55,16 @@ pub(crate) struct Spool {
     offset: u64,
     pending: HashMap<Key, Load>,
     damaged: u64,
-    unsynced: bool,
+    /// Whether frames were appended, and a file was made, since the last [`Spool::unsynced`].
+    new_frames: bool,
+    new_file: bool,
+}
+
+/// What is not yet durable against loss of power.
+#[derive(Debug, Default)]
+pub(crate) struct Unsynced {
+    file: Option<File>,
+    dir: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -83,6 +92,19 @@ pub(crate) struct Spooled {
 
 /// What was lost, by whom, in samples.
 pub(crate) type Losses = Vec<(Key, u64)>;
+
+impl Unsynced {
+    /// Waits for the disk.
+    pub(crate) fn sync(self) -> io::Result<()> {
+        self.file.map_or(Ok(()), |file| file.sync_data())?;
+        self.dir.map_or(Ok(()), |dir| sync_dir(&dir))
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
 
 impl Load {
     fn add(&mut self, samples: usize) {
@@ -123,7 +145,8 @@ impl Spool {
             offset: MAGIC.len() as u64,
             pending: HashMap::new(),
             damaged: 0,
-            unsynced: false,
+            new_frames: false,
+            new_file: false,
         };
         let mut sequence_max = 0;
         for number in segment_numbers(dir).map_err(fail(dir))? {
@@ -141,7 +164,7 @@ impl Spool {
     /// Reads one segment found at the start. Frames behind a damaged one cannot be found again:
     /// what is cut off is a torn tail or is counted and named.
     fn scan(&mut self, number: u64) -> io::Result<u64> {
-        self.next_number = self.next_number.max(number + 1);
+        self.next_number = self.next_number.max(number.saturating_add(1));
         let path = self.path(number);
         let mut reader = io::BufReader::new(File::open(&path)?);
         let length = fs::metadata(&path)?.len();
@@ -222,9 +245,7 @@ impl Spool {
             losses.extend(self.drop_oldest()?);
         }
         if let Err(error) = self.write(&frame) {
-            // A half-written frame would hide those behind it, so this segment is closed; what of
-            // the frame got to the disk is cut off when the segment is read.
-            self.writer = None;
+            self.mend();
             return Err(error);
         }
         if let Some(segment) = self.segments.back_mut() {
@@ -238,34 +259,49 @@ impl Spool {
     fn write(&mut self, frame: &[u8]) -> io::Result<()> {
         let segment_bytes_max = self.bytes_max / SEGMENTS_WHEN_FULL;
         if self.segments.back().is_none_or(|s| s.bytes >= segment_bytes_max) {
-            self.sync()?;
+            self.unsynced()?.sync()?;
             self.writer = None;
         }
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            None => {
-                let number = self.next_number;
-                let mut file =
-                    OpenOptions::new().create_new(true).append(true).open(self.path(number))?;
-                self.next_number += 1;
-                file.write_all(MAGIC)?;
-                let bytes = MAGIC.len() as u64;
-                self.segments.push_back(Segment { number, bytes, load: HashMap::new() });
-                self.writer.insert(file)
-            }
-        };
-        self.unsynced = true;
-        writer.write_all(frame)
+        if self.writer.is_none() {
+            self.begin_segment()?;
+        }
+        self.new_frames = true;
+        self.writer.as_mut().map_or(Ok(()), |writer| writer.write_all(frame))
     }
 
-    /// Makes what was appended durable against loss of power.
-    pub(crate) fn sync(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.unsynced)
-            && let Some(writer) = &self.writer
-        {
-            writer.sync_data()?;
+    fn begin_segment(&mut self) -> io::Result<()> {
+        let number = self.next_number;
+        self.next_number += 1;
+        let path = self.path(number);
+        let mut file = OpenOptions::new().create_new(true).append(true).open(&path)?;
+        self.new_file = true;
+        if let Err(error) = file.write_all(MAGIC) {
+            // On a full disk there is one such attempt after the other: none may leave a file.
+            let _ = fs::remove_file(&path);
+            return Err(error);
         }
+        let bytes = MAGIC.len() as u64;
+        self.segments.push_back(Segment { number, bytes, load: HashMap::new() });
+        self.writer = Some(file);
         Ok(())
+    }
+
+    /// Cuts off a half-written frame, which would hide those behind it. Where that fails too, the
+    /// segment is closed; what of the frame got to the disk is cut off when the segment is read.
+    fn mend(&mut self) {
+        let (Some(writer), Some(segment)) = (&self.writer, self.segments.back()) else { return };
+        if writer.set_len(segment.bytes).is_err() {
+            self.writer = None;
+        }
+    }
+
+    /// What was appended since the last call, to be made durable against loss of power: without
+    /// the spool's lock, because it may take as long as the disk likes.
+    pub(crate) fn unsynced(&mut self) -> io::Result<Unsynced> {
+        let frames = std::mem::take(&mut self.new_frames);
+        let file = self.writer.as_ref().filter(|_| frames).map(File::try_clone).transpose()?;
+        let dir = std::mem::take(&mut self.new_file).then(|| self.dir.clone());
+        Ok(Unsynced { file, dir })
     }
 
     /// Reads the next batches without taking them out; [`Spool::advance`] does.

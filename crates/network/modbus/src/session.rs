@@ -241,7 +241,7 @@ impl Session for ModbusSession {
         let now = Instant::now();
         Ok(Collected {
             readings,
-            requests: self.client.requests - requests_before,
+            requests: self.client.requests.wrapping_sub(requests_before),
             missed,
             latency: self.client.latency,
             more: self.queue.peek().is_some_and(|Reverse(due)| due.at <= now),

@@ -93,11 +93,17 @@ pub(crate) fn create_dir_all(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 /// Replaces a file so that a crash leaves the old or the new one, never a part.
 pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
-    let mut file = disk.create(&temporary)?;
-    file.write_all_at(bytes, 0)?;
-    file.sync()?;
-    drop(file);
-    rename(disk, &temporary, path)
+    let write = || {
+        let mut file = disk.create(&temporary)?;
+        file.write_all_at(bytes, 0)?;
+        file.sync()?;
+        drop(file);
+        rename(disk, &temporary, path)
+    };
+    write().inspect_err(|_| {
+        // A part of a file is of no use, and takes space on a disk that may be full.
+        let _ = disk.remove(&temporary);
+    })
 }
 
 /// Renames a file durably.

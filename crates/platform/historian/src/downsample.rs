@@ -47,7 +47,7 @@ impl Downsampler {
     /// At most `points_max` points of rows from the span.
     pub(crate) fn new(points_max: usize, (from, to): (i64, i64)) -> Self {
         let stretches_max = (points_max / STRETCH_POINTS).max(1);
-        let width = to.abs_diff(from) / stretches_max as u64 + 1;
+        let width = (to.abs_diff(from) / stretches_max as u64).saturating_add(1);
         let finer = width.ilog2().saturating_sub(WIDTH_BITS).min(FINER_DOUBLINGS_MAX);
         let width = (width >> finer) + 1;
         Self { points_max, stretches_max, raw: Vec::new(), origin: from, width, stretches: vec![] }
@@ -73,6 +73,14 @@ impl Downsampler {
         let points_max = self.points_max;
         let points = self.stretches.into_iter().flat_map(|stretch| stretch.points(points_max));
         points.collect()
+    }
+
+    /// Bytes of the texts and arrays of the points, if these were all.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let raw = self.raw.iter().map(Row::heap_bytes).sum::<usize>();
+        let points = |stretch: &Stretch| stretch.clone().points(self.points_max);
+        let stretches = self.stretches.iter().flat_map(points);
+        raw + stretches.map(|row| row.heap_bytes()).sum::<usize>()
     }
 
     fn add(&mut self, row: Row) {

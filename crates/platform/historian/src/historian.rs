@@ -188,11 +188,20 @@ impl Historian {
         self.read(move |shared, caller| {
             let mut scan = Scan::new(&shared.view(), &shared.blocks, (tenant, tag), (from, to))?;
             let mut downsampler = Downsampler::new(points_max, scan.span());
-            let mut rows = 0;
+            let (mut rows, mut unmeasured_bytes) = (0, 0);
             while let Some(row) = scan.next()? {
                 rows += 1;
                 caller.look(rows)?;
+                unmeasured_bytes += row.heap_bytes();
                 downsampler.push(row);
+                // What is held must stay bounded too, not only what is answered.
+                if unmeasured_bytes > RANGE_HEAP_BYTES_MAX {
+                    if downsampler.heap_bytes() > RANGE_HEAP_BYTES_MAX {
+                        let bytes_max = RANGE_HEAP_BYTES_MAX;
+                        return Err(HistorianError::AnswerTooLarge { bytes_max });
+                    }
+                    unmeasured_bytes = 0;
+                }
             }
             let mut heap_bytes = 0;
             let mut samples = Vec::new();
@@ -318,6 +327,13 @@ impl std::fmt::Debug for Historian {
 
 impl Inner {
     fn close(&self) -> Result<(), HistorianError> {
+        let closed = self.end_threads();
+        // Whoever waits for a flush that did not come looks again, and finds it closed.
+        self.shared.progress.send_modify(|_| {});
+        closed
+    }
+
+    fn end_threads(&self) -> Result<(), HistorianError> {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Threads { writer, keeper, lock }) = threads.take() else { return Ok(()) };
         let shared = &self.shared;

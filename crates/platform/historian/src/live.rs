@@ -9,6 +9,9 @@ use weir_model::{Sample, TagId, TenantId};
 
 use crate::row::samples_bytes;
 
+/// What receivers may be behind, in times of what is remembered for those who reconnect.
+const BEHIND_FACTOR: usize = 4;
+
 /// What a batch takes beside its samples.
 const BATCH_BYTES: usize = size_of::<LiveBatch>() + 32;
 
@@ -41,7 +44,7 @@ pub struct Live {
     pub missed: bool,
     /// Batches from now on. A receiver that falls too far behind is told by
     /// [`broadcast::error::RecvError::Lagged`]: it subscribes anew, after the last position it
-    /// had, and most often has missed nothing.
+    /// had, and most often has missed nothing. A batch without samples means nothing.
     pub receiver: broadcast::Receiver<Arc<LiveBatch>>,
 }
 
@@ -49,6 +52,8 @@ pub struct Live {
 pub(crate) struct LiveStream {
     state: Mutex<Replay>,
     bytes_max: usize,
+    /// Batches that the channel holds.
+    behind_max: usize,
 }
 
 struct Replay {
@@ -59,24 +64,32 @@ struct Replay {
     floor: u64,
     /// The newest position, backfill included.
     head: u64,
+    /// Bytes of the batches that were sent last, as far as any receiver has still to take them.
+    behind: VecDeque<usize>,
+    /// Their sum.
+    behind_bytes: usize,
     sender: broadcast::Sender<Arc<LiveBatch>>,
 }
 
 impl LiveStream {
     /// An empty stream after the given position, that remembers so many bytes and lets receivers
-    /// be so many batches behind.
+    /// be so many batches behind, or [`BEHIND_FACTOR`] times the bytes.
     pub(crate) fn new(floor: u64, bytes_max: usize, batches_max: usize) -> Self {
-        let (sender, _) = broadcast::channel(batches_max.max(1));
-        let batches = VecDeque::new();
-        let state = Replay { batches, bytes: 0, floor, head: floor, sender };
-        Self { state: Mutex::new(state), bytes_max }
+        // The channel's size is rounded up to a power of two anyway; here it must be known.
+        let behind_max = batches_max.max(1).next_power_of_two();
+        let (sender, _) = broadcast::channel(behind_max);
+        let (batches, behind) = (VecDeque::new(), VecDeque::new());
+        let state =
+            Replay { batches, bytes: 0, floor, head: floor, behind, behind_bytes: 0, sender };
+        Self { state: Mutex::new(state), bytes_max, behind_max }
     }
 
     /// Publishes a batch; called in log order.
     pub(crate) fn publish(&self, batch: LiveBatch) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = batch.bytes();
         state.head = state.head.max(batch.position);
-        state.bytes += batch.bytes();
+        state.bytes += bytes;
         let batch = Arc::new(batch);
         state.batches.push_back(Arc::clone(&batch));
         while state.bytes > self.bytes_max {
@@ -84,8 +97,15 @@ impl LiveStream {
             state.bytes -= oldest.bytes();
             state.floor = oldest.position;
         }
-        // Nobody listening is no failure.
-        let _ = state.sender.send(batch);
+        state.forget_what_was_taken();
+        if state.behind_bytes + bytes > BEHIND_FACTOR * self.bytes_max {
+            // The channel keeps what its slowest receiver has not taken, whatever its size: batches
+            // without samples push it out. Who has taken everything gets these and misses nothing.
+            let nothing = LiveBatch { position: 0, tenant: TenantId::NODE, samples: Vec::new() };
+            let nothing = Arc::new(nothing);
+            (1..self.behind_max).for_each(|_| state.send(Arc::clone(&nothing), 0));
+        }
+        state.send(batch, bytes);
     }
 
     /// Notes a stored batch that is not published.
@@ -106,6 +126,23 @@ impl LiveStream {
         let first = state.batches.partition_point(|batch| batch.position <= after);
         let replay = state.batches.iter().skip(first).cloned().collect();
         Live { replay, missed, receiver }
+    }
+}
+
+impl Replay {
+    fn send(&mut self, batch: Arc<LiveBatch>, bytes: usize) {
+        // Nobody listening is no failure.
+        if self.sender.send(batch).is_ok() {
+            self.behind.push_back(bytes);
+            self.behind_bytes += bytes;
+            self.forget_what_was_taken();
+        }
+    }
+
+    fn forget_what_was_taken(&mut self) {
+        while self.behind.len() > self.sender.len() {
+            self.behind_bytes -= self.behind.pop_front().unwrap_or_default();
+        }
     }
 }
 

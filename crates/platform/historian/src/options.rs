@@ -47,8 +47,8 @@ pub struct Options {
     pub reads_max: usize,
     /// Bytes of batches that the live stream keeps for those who reconnect or were too slow.
     pub live_bytes_max: usize,
-    /// Batches that a slow receiver of the live stream may be behind. They stay in memory for the
-    /// slowest, whatever their size: hence few.
+    /// Batches that a slow receiver of the live stream may be behind; of large ones fewer, because
+    /// they stay in memory for the slowest: together at most four times `live_bytes_max`.
     pub live_batches_max: usize,
 }
 

@@ -214,7 +214,8 @@ impl Writer {
 
     /// Waits until memory has room; refuses where blocks cannot be written.
     fn make_room(&mut self) -> Result<(), AppendError> {
-        while self.memory_bytes() >= self.shared.options.memory_bytes_max {
+        // An empty table is not written, however small the bound: it would be for ever.
+        while self.memory_bytes() >= self.shared.options.memory_bytes_max.max(1) {
             if !self.shared.keeper.is_busy() {
                 self.freeze();
             } else if let Some(failure) = self.shared.progress.borrow().failure.clone() {

@@ -80,12 +80,16 @@ impl Access {
         Ok(self.decide(by.caller, action, Scope { tenant })?)
     }
 
-    /// What a user of a tenant may do there by its roles.
+    /// What a user of a tenant may do by its roles, there and at the node as a whole: a policy of
+    /// the node's may give a role of any name something in the node's scope.
+    ///
+    /// # Errors
+    /// When the policies cannot be read: nothing is known of the user's rights then.
     pub(crate) fn actions_of_roles(
         &self,
         tenant: TenantId,
         user: &User,
-    ) -> Result<Vec<Action>, AccessError> {
+    ) -> Result<Vec<(Action, Scope)>, AccessError> {
         let principal = Principal {
             id: &user.id.folded(),
             roles: &user.roles,
@@ -93,13 +97,20 @@ impl Access {
             tenant,
             ceiling: user.ceiling,
         };
-        let permitted = |action: &Action| {
-            let rules = self.rules_for(*action, tenant, tenant);
-            rules.is_ok_and(|rules| {
-                self.engine().evaluate(&rules, &principal, *action, tenant) == Verdict::Permitted
-            })
-        };
-        Ok(Action::ALL.iter().copied().filter(permitted).collect())
+        let mut permitted = Vec::new();
+        for scope in [Scope { tenant }, Scope::NODE] {
+            for action in Action::ALL.iter().copied() {
+                if action.is_of_node() && scope != Scope::NODE {
+                    continue;
+                }
+                let rules = self.rules_for(action, tenant, scope.tenant)?;
+                let verdict = self.engine().evaluate(&rules, &principal, action, scope.tenant);
+                if verdict == Verdict::Permitted {
+                    permitted.push((action, scope));
+                }
+            }
+        }
+        Ok(permitted)
     }
 
     fn evaluate(&self, caller: &Caller, action: Action, tenant: TenantId) -> Verdict {

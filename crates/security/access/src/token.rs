@@ -146,6 +146,11 @@ impl Access {
         let user = self.user(tenant, &owner)?;
         let user =
             user.ok_or_else(|| AccessError::NotFound { what: "user", key: owner.to_string() })?;
+        if owner != by.caller.principal {
+            // A token's actions hold wherever its user may do them: one that acts as somebody above
+            // its maker would reach scopes that its maker does not.
+            self.check_within_own(by, tenant, &user.record)?;
+        }
         let ceiling = self.check_token(by, &new, &user.record)?;
         if self.tokens_of(tenant, &user.key)?.len() >= TOKENS_A_USER_MAX {
             return Err(AccessError::TooMany { what: "tokens", max: TOKENS_A_USER_MAX });

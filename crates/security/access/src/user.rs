@@ -380,7 +380,7 @@ impl Access {
 
     /// Nobody makes or changes somebody who may do or see more than they themselves, except that
     /// node administrators make administrators of organisations they do not see into.
-    fn check_within_own(
+    pub(crate) fn check_within_own(
         &self,
         by: By<'_>,
         tenant: TenantId,
@@ -396,8 +396,8 @@ impl Access {
         if user.ceiling > by.caller.ceiling {
             return exceeds("a ceiling");
         }
-        for action in self.actions_of_roles(tenant, user)? {
-            if self.decide(by.caller, action, Scope { tenant }).is_err() {
+        for (action, scope) in self.actions_of_roles(tenant, user)? {
+            if self.decide(by.caller, action, scope).is_err() {
                 return exceeds("a role");
             }
         }

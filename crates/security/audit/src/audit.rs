@@ -20,7 +20,7 @@ use crate::proof::{ConsistencyProof, InclusionProof, ProofError};
 use crate::recover::{Recovered, recover};
 use crate::tile::Tiles;
 use crate::tree::{Edge, Tree, range_root};
-use crate::verify::{Report, VerifyOptions, read_checkpoints, verify};
+use crate::verify::{Report, VerifyOptions, cut_torn_checkpoint, read_checkpoints, verify};
 use crate::writer::{Append, Request, Writer};
 
 /// Most bytes of entries that wait to be written. Whoever would exceed them waits for room.
@@ -135,6 +135,7 @@ impl Audit {
         let key = SigningKey::open(dir, &options.name, is_new)?;
         if !is_new {
             check_against_checkpoints(dir, &tiles, &recovered, key.public())?;
+            cut_torn_checkpoint(dir)?;
         }
         // Only a log that is what it was signed to be is written to; another is left as evidence.
         recovered.settle(dir, &tiles)?;

@@ -269,20 +269,46 @@ fn forged(dir: &Path, which: &str, leaf: u64, reason: &str) -> AuditError {
 /// The next of the kept checkpoints: lines, an empty line, signatures, an empty line. One whose
 /// last line is missing was being written and does not count.
 fn next_note(file: &mut impl BufRead) -> std::io::Result<Option<String>> {
-    let (mut text, mut empty_lines) = (String::new(), 0);
+    let (mut bytes, mut empty_lines) = (Vec::new(), 0);
+    // What is not UTF-8 will not be genuine; at the end it is a letter that was being written.
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     loop {
-        let before = text.len();
+        let before = bytes.len();
         let room = (CHECKPOINT_BYTES_MAX + 1).saturating_sub(before) as u64;
-        if file.take(room).read_line(&mut text)? == 0 {
+        if file.take(room).read_until(b'\n', &mut bytes)? == 0 {
             // Too long a note is handed over as it is, and will not be genuine.
-            return Ok((room == 0).then_some(text));
+            return Ok((room == 0).then(|| text(&bytes)));
         }
-        if &text[before..] == "\n" {
+        if bytes[before..] == *b"\n" {
             empty_lines += 1;
             if empty_lines == 2 {
-                text.pop();
-                return Ok(Some(text));
+                bytes.pop();
+                return Ok(Some(text(&bytes)));
             }
         }
     }
+}
+
+/// Cuts what an interrupted write left behind the last of the kept checkpoints, which were read and
+/// found genuine: the next one, written behind it, could not be told from it.
+pub(crate) fn cut_torn_checkpoint(dir: &Path) -> Result<(), AuditError> {
+    let path = dir.join("checkpoints");
+    let cut = || {
+        let file = match File::options().read(true).write(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            file => file?,
+        };
+        let mut notes = BufReader::new(&file);
+        let mut whole_bytes = 0;
+        while let Some(text) = next_note(&mut notes)? {
+            whole_bytes += text.len() as u64 + 1;
+        }
+        if whole_bytes < file.metadata()?.len() {
+            tracing::warn!(file = %path.display(), "cut a torn checkpoint");
+            file.set_len(whole_bytes)?;
+            file.sync_all()?;
+        }
+        Ok(())
+    };
+    cut().map_err(AuditError::io("cut the torn end of", &path))
 }

@@ -348,8 +348,14 @@ impl Writer {
         let path = self.shared.dir.join("checkpoints");
         let write = || -> io::Result<()> {
             let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.write_all(format!("{checkpoint}\n").as_bytes())?;
-            file.sync_all()
+            let before = file.metadata()?.len();
+            let text = format!("{checkpoint}\n");
+            let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+            written.inspect_err(|_| {
+                // A part of it would spoil the next one; should this fail too, it is cut when the
+                // log is opened.
+                let _ = file.set_len(before);
+            })
         };
         write().map_err(AuditError::io("write", &path))?;
         self.kept_size = checkpoint.checkpoint().size;

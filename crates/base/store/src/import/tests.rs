@@ -25,6 +25,10 @@ async fn a_line_that_cannot_be_taken_is_named() {
         (GOOD.replace("notes", "secrets"), "1: secrets is secret and is not imported"),
         (GOOD.replace("title", "name"), "1: missing field `title`"),
         (GOOD.replace("\"record\":{\"title\":\"A\"}", "\"deleted\":false"), "1: a line has either"),
+        (
+            GOOD.replace("\"key\"", "\"version\":18446744073709551615,\"key\""),
+            "1: a version is at most 9007199254740992",
+        ),
         (GOOD.replace(":1", ":2"), "1: tenant 1 may not import for tenant 2"),
         (
             format!("{GOOD}\n{}", GOOD.replace("\"a\"", "\"b\"")),
@@ -51,6 +55,26 @@ async fn only_the_node_imports_for_every_tenant() {
     store.import(node, at(0), &mut Cursor::new(&text)).await.unwrap();
     assert_eq!(store.count::<Notes>(ONE).unwrap(), 1);
     assert_eq!(store.count::<Notes>(TWO).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_record_of_the_highest_version_can_be_changed_and_made_again() {
+    use crate::fixtures::{Plain, put};
+    use crate::{Commit, Expect};
+
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    for collection in ["notes", "plain"] {
+        let text = GOOD.replace("notes", collection);
+        let text = text.replace("\"key\"", "\"version\":9007199254740992,\"key\"");
+        store.import(author(ONE), at(0), &mut Cursor::new(text)).await.unwrap();
+    }
+    store.commit(put::<Notes>("a", "B", Expect::Version(1 << 53))).await.unwrap();
+    let mut delete = Commit::new(author(ONE), at(0));
+    delete.delete::<Plain>("a", Expect::Any);
+    store.commit(delete).await.unwrap();
+    let again = store.commit(put::<Plain>("b", "B", Expect::Absent)).await.unwrap();
+    assert_eq!(again.versions, [(1 << 53) + 2]);
 }
 
 #[tokio::test]

@@ -176,6 +176,50 @@ fn a_segment_dropped_during_delivery_does_not_confuse_the_rest() {
 }
 
 #[test]
+fn a_disk_that_takes_nothing_collects_no_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let batches = [batch("a", 1, 3), batch("a", 2, 3)];
+    spool.append(&batches[0]).unwrap();
+    // Half a frame is cut off, and the segment is gone on with.
+    for _ in 0..3 {
+        spool.writer.as_ref().unwrap().write_all(b"half a frame").unwrap();
+        spool.mend();
+    }
+    spool.append(&batches[1]).unwrap();
+    assert_eq!((spool.segments.len(), fs::read_dir(dir.path()).unwrap().count()), (1, 1));
+    // A file that cannot be begun leaves neither a segment nor a file.
+    spool.writer = None;
+    let moved = dir.path().with_extension("moved");
+    fs::rename(dir.path(), &moved).unwrap();
+    for _ in 0..3 {
+        spool.append(&batches[1]).unwrap_err();
+    }
+    fs::rename(&moved, dir.path()).unwrap();
+    assert_eq!((spool.segments.len(), fs::read_dir(dir.path()).unwrap().count()), (1, 1));
+    drop(spool);
+    assert_eq!(drain(&mut open(dir.path())), batches);
+}
+
+#[test]
+fn what_was_appended_is_made_durable_once_with_the_name_of_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let told = |spool: &mut Spool| {
+        let unsynced = spool.unsynced().unwrap();
+        let told = (unsynced.file.is_some(), unsynced.dir.is_some());
+        unsynced.sync().unwrap();
+        told
+    };
+    assert_eq!(told(&mut spool), (false, false));
+    spool.append(&batch("a", 1, 3)).unwrap();
+    assert_eq!(told(&mut spool), (true, true));
+    spool.append(&batch("a", 2, 3)).unwrap();
+    assert_eq!(told(&mut spool), (true, false));
+    assert_eq!(told(&mut spool), (false, false));
+}
+
+#[test]
 fn random_files_never_panic() {
     let dir = tempfile::tempdir().unwrap();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;

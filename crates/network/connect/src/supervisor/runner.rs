@@ -256,6 +256,11 @@ impl Runner {
         raw: &Value,
         reply: oneshot::Sender<Result<WriteReport, DriverError>>,
     ) -> Result<(), End> {
+        if reply.is_closed() {
+            // Whoever asked was told that it took too long, or has gone away: a valve that moves
+            // long after that surprises everybody.
+            return Ok(());
+        }
         let written = tokio::select! {
             biased;
             () = self.stop.cancelled() => return Err(End::Stopped),

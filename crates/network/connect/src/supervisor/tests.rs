@@ -381,6 +381,11 @@ async fn writes_are_checked_confirmed_and_read_back() {
     assert_eq!(kind(write(100, Value::F64(13.0), false).await), ErrorKind::Rejected);
     let status = bench.status(1);
     assert_eq!((status.counters.writes, status.counters.reconnects), (2, 0));
+    // One that nobody waits for any more is not carried out behind everybody's back.
+    let abandoned = Box::pin(write(100, Value::F64(77.0), false));
+    assert!(futures::FutureExt::now_or_never(abandoned).is_none());
+    let report = write(100, Value::F64(43.0), false).await.unwrap();
+    assert_eq!(report.before.unwrap().as_f64(), Some(5.0));
     let unknown = bench.supervisor.write(TENANT, &id(2), TagId(1), Value::F64(1.0), true).await;
     assert_eq!(unknown.unwrap_err().kind, ErrorKind::Unknown);
 }

@@ -9,13 +9,16 @@ use super::ModbusSession;
 use crate::client::{CallError, Data, Order};
 use crate::plan::Slot;
 use crate::words::{decode_words, encode_words, truth};
-use crate::{PointAddress, Table};
+use crate::{PointAddress, RawType, Table};
 
 /// The exception by which another function is tried (illegal function).
 const ILLEGAL_FUNCTION: u8 = 0x01;
 
 /// How often a device is asked whether it holds what was written: some take a scan cycle.
 const READ_BACK_ATTEMPTS_MAX: u32 = 3;
+
+/// What a raw value may be off a whole number by calculating with doubles alone, as a share of it.
+const SCALING_NOISE_MAX: f64 = 1e-9;
 
 /// Between these attempts: the scan cycle of a slow controller.
 const READ_BACK_PAUSE: Duration = Duration::from_millis(100);
@@ -41,11 +44,14 @@ impl ModbusSession {
             Ok(wanted) => wanted,
             Err(cause) => return refuse(ErrorKind::OutOfLimits, cause),
         };
+        if let Err(cause) = self.check_rounded(&slot, raw) {
+            return refuse(ErrorKind::OutOfLimits, cause);
+        }
         let requests_before = self.client.requests;
         let mut stage = Stage::NotSent;
         match self.write_wanted(&slot, wanted, &mut stage).await {
             Ok(mut done) => {
-                done.requests = self.client.requests - requests_before;
+                done.requests = self.client.requests.wrapping_sub(requests_before);
                 Ok(done)
             }
             Err(CallError::Failed(kind, cause)) => {
@@ -53,6 +59,25 @@ impl ModbusSession {
                 Err(self.lost(&place, CallError::Failed(kind, cause)))
             }
             Err(error) => Err(self.lost(&place, error)),
+        }
+    }
+
+    /// Whether the limits also allow the value that the registers will hold, where they hold whole
+    /// numbers and it is rounded to one: 9.6 within 9.7 becomes 10.
+    fn check_rounded(&self, slot: &Slot, raw: &Value) -> Result<(), String> {
+        let Some(point) = self.spec.points.get(slot.point) else { return Ok(()) };
+        let (Some(limits), Value::F64(exact)) = (&point.write, raw) else { return Ok(()) };
+        let is_whole = !matches!(slot.address.raw_type, RawType::F32 | RawType::F64);
+        let whole = exact.round();
+        let is_noise = (whole - exact).abs() <= SCALING_NOISE_MAX * exact.abs().max(1.0);
+        if !is_whole || is_noise {
+            return Ok(());
+        }
+        match point.engineering(&Value::F64(whole), self.clock.now()) {
+            Ok(rounded) => point
+                .within_limits(limits, &rounded)
+                .map_err(|cause| format!("it would be rounded, and {cause}")),
+            Err(_) => Ok(()),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Writing: functions by type, limits, read-back.
 
 use serde_json::{Value as Json, json};
-use weir_connect::{ErrorKind, State, WriteReport};
-use weir_model::Value;
+use weir_connect::{ErrorKind, Scaling, State, WriteLimits, WriteReport};
+use weir_model::{DataType, Timestamp, Value};
 
 use crate::bench::{Bench, holding, impatient, spec};
 use crate::server::{Memory, Reply, good, raw, serve};
@@ -57,6 +57,30 @@ async fn values_of_every_kind_are_written_and_read_back() {
     assert!(text.starts_with("device 1 (88.100/d1): 127.0.0.1:"), "{text}");
     assert!(text.contains("unit 1, holding 10: illegal data address (exception 02)"), "{text}");
     assert_eq!(bench.status(1).counters.reconnects, 0);
+}
+
+#[tokio::test]
+async fn rounding_does_not_lead_beyond_the_limits() {
+    let (bench, memory) = (Bench::new(), Memory::new());
+    let server = serve(&memory, 0).await;
+    let mut device = spec(1, server.port, vec![holding(10, "u16"), holding(20, "u16")]);
+    for (point, factor) in device.points.iter_mut().zip([10.0, 0.1]) {
+        point.data_type = DataType::F64;
+        let (effective, unit) = (Timestamp::MIN, None);
+        point.scaling = vec![Scaling { effective, factor, offset: 0.0, unit }];
+        point.write = Some(WriteLimits { min: Some(0.3), max: Some(95.0), confirm: false });
+    }
+    bench.apply(device).await;
+    bench.until_state(1, State::Online).await;
+    let write = async |i, value| bench.write(1, i, Value::F64(value)).await;
+    let error = write(0, 95.0).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::OutOfLimits, "{error}");
+    assert!(error.to_string().contains("100 is above the highest allowed value 95"), "{error}");
+    assert_eq!(write(0, 4.0).await.unwrap_err().kind, ErrorKind::OutOfLimits);
+    assert_eq!(memory.registers.lock().unwrap()[10], 10);
+    assert_eq!(told(&write(0, 94.0).await.unwrap()).1, Some(json!(90.0)));
+    // 0.3 by 0.1 is not quite 3, which is no rounding.
+    assert_eq!(told(&write(1, 0.3).await.unwrap()).1, Some(json!(0.3)));
 }
 
 #[tokio::test]

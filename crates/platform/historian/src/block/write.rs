@@ -1,7 +1,7 @@
 //! Writing a block.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, PrimitiveBuilder, StringBuilder};
@@ -49,22 +49,41 @@ pub(crate) struct BlockWriter {
     group_rows: usize,
     group_heap_bytes: usize,
     entry: BlockEntry,
-    temporary: std::path::PathBuf,
+    draft: Draft,
+}
+
+/// A block's file that no manifest can name yet. It is removed when the block is given up: on a
+/// full disk, what is left of every attempt would keep the disk full.
+struct Draft {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    /// Whether the block is whole and the file its caller's.
+    done: bool,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.done {
+            // One that stays is removed at the next start.
+            let _ = self.disk.remove(&self.path);
+        }
+    }
 }
 
 impl BlockWriter {
     /// Begins a block.
     pub(crate) fn create(
-        disk: &dyn Disk,
+        disk: &Arc<dyn Disk>,
         dir: &Path,
         id: u64,
         tenant: TenantId,
         day: i32,
     ) -> io::Result<Self> {
         let folder = dir.join("tmp");
-        disk::create_dir_all(disk, &folder)?;
-        let temporary = folder.join(format!("block-{id:012}.parquet"));
-        let file = ChecksumWriter::new(disk.create(&temporary)?);
+        disk::create_dir_all(&**disk, &folder)?;
+        let path = folder.join(format!("block-{id:012}.parquet"));
+        let draft = Draft { disk: Arc::clone(disk), path, done: false };
+        let file = ChecksumWriter::new(disk.create(&draft.path)?);
         let writer = ArrowWriter::try_new(file, schema(), Some(properties())).map_err(io_error)?;
         let entry = BlockEntry {
             id,
@@ -81,7 +100,7 @@ impl BlockWriter {
             position_max: 0,
         };
         let columns = Columns::default();
-        Ok(Self { writer, columns, group_rows: 0, group_heap_bytes: 0, entry, temporary })
+        Ok(Self { writer, columns, group_rows: 0, group_heap_bytes: 0, entry, draft })
     }
 
     /// Adds a row; rows come in the order of their keys.
@@ -107,7 +126,7 @@ impl BlockWriter {
 
     /// Ends the block: durable and under its name when this returns, live once the manifest names
     /// it.
-    pub(crate) fn finish(mut self, disk: &dyn Disk, dir: &Path) -> io::Result<BlockEntry> {
+    pub(crate) fn finish(mut self, dir: &Path) -> io::Result<BlockEntry> {
         self.write_columns()?;
         self.writer.flush().map_err(io_error)?;
         // The writer's own buffer goes to ours, so that the tail begins at the footer.
@@ -117,11 +136,17 @@ impl BlockWriter {
         let file = self.writer.into_inner().map_err(io_error)?;
         let mut entry = self.entry;
         (entry.bytes, entry.tail_offset, entry.tail_crc32c) = file.finish()?;
-        let path = path(dir, &entry);
+        let (mut draft, path) = (self.draft, path(dir, &entry));
+        let disk = Arc::clone(&draft.disk);
         if let Some(folder) = path.parent() {
-            disk::create_dir_all(disk, folder)?;
+            disk::create_dir_all(&*disk, folder)?;
         }
-        disk::rename(disk, &self.temporary, &path)?;
+        disk.rename(&draft.path, &path)?;
+        draft.path = path;
+        if let Some(folder) = draft.path.parent() {
+            disk.sync_dir(folder)?;
+        }
+        draft.done = true;
         Ok(entry)
     }
 

@@ -28,6 +28,19 @@ fn few_rows_are_given_as_they_are() {
 }
 
 #[test]
+fn any_span_is_taken_and_texts_are_counted() {
+    let rows = numbers((0..100).map(f64::from));
+    assert!(downsampled(&rows, 4, (i64::MIN, i64::MAX)).len() <= 4);
+    let text = |time| row(time, Value::text(&"x".repeat(100)).ok(), Quality::GOOD);
+    let mut downsampler = Downsampler::new(10, (0, 100));
+    (0..10).for_each(|time| downsampler.push(text(time)));
+    assert_eq!(downsampler.heap_bytes(), 1000);
+    (10..100).for_each(|time| downsampler.push(text(time)));
+    let points = downsampler.heap_bytes() / 100;
+    assert_eq!(downsampler.finish().len(), points);
+}
+
+#[test]
 fn a_spike_survives_at_any_width() {
     let rows = numbers((0..100_000).map(|i| if i == 54_321 { -99.0 } else { f64::from(i % 7) }));
     for points_max in [4, 5, 50, 1000, 5000] {

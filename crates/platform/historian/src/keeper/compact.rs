@@ -47,11 +47,12 @@ impl Keeper {
         for input in inputs {
             merge.add(Cursor::block(BlockCursor::new(&shared.blocks, input, None)?))?;
         }
-        let (disk, dir) = (&*shared.disk, &shared.dir);
+        let dir = &shared.dir;
         let failed = || HistorianError::io("write a merged block in", dir);
         let BlockEntry { tenant, day, .. } = *inputs[0].entry();
         let id = self.next_block().map_err(failed())?;
-        let mut writer = BlockWriter::create(disk, dir, id, tenant, day).map_err(failed())?;
+        let mut writer =
+            BlockWriter::create(&shared.disk, dir, id, tenant, day).map_err(failed())?;
         while let Some(row) = merge.next()? {
             writer.push(&row).map_err(failed())?;
             if writer.rows().is_multiple_of(ROWS_BETWEEN_LOOKS) {
@@ -63,12 +64,17 @@ impl Keeper {
                 }
             }
         }
-        let entry = writer.finish(disk, dir).map_err(failed())?;
+        let entry = writer.finish(dir).map_err(failed())?;
         let mut manifest = self.manifest.clone();
         let is_input = |id| inputs.iter().any(|input| input.entry().id == id);
         manifest.blocks.retain(|block| !is_input(block.id));
         manifest.blocks.push(entry.clone());
-        self.commit(manifest).map_err(failed())?;
+        if let Err(error) = self.commit(manifest) {
+            if !self.may_be_replaced() {
+                self.discard(&[entry]);
+            }
+            return Err(failed()(error));
+        }
         let added = self.block(entry);
         {
             let mut view = shared.view_mut();

@@ -27,9 +27,15 @@ impl Keeper {
         let mut manifest = self.manifest.clone();
         manifest.covered = frozen.covered;
         manifest.samples = frozen.samples;
-        manifest.checkpoint = Some(checkpoint);
+        manifest.checkpoint = Some(checkpoint.clone());
         manifest.blocks.extend(entries.iter().cloned());
-        self.commit(manifest)?;
+        if let Err(error) = self.commit(manifest) {
+            if !self.may_be_replaced() {
+                self.discard(&entries);
+                let _ = self.shared.disk.remove(&self.shared.dir.join(checkpoint.file));
+            }
+            return Err(error);
+        }
         let added = entries.into_iter().map(|entry| self.block(entry)).collect::<Vec<_>>();
         {
             let mut view = self.shared.view_mut();
@@ -48,12 +54,12 @@ impl Keeper {
         let runs = table.runs();
         for runs in runs.chunk_by(|a, b| (a.tenant, a.day) == (b.tenant, b.day)) {
             let written = self.next_block().and_then(|id| {
-                let (disk, dir) = (&*self.shared.disk, &self.shared.dir);
+                let (disk, dir) = (&self.shared.disk, &self.shared.dir);
                 let mut writer = BlockWriter::create(disk, dir, id, runs[0].tenant, runs[0].day)?;
                 for row in runs.iter().flat_map(|run| run.rows) {
                     writer.push(row)?;
                 }
-                writer.finish(disk, dir)
+                writer.finish(dir)
             });
             match written {
                 Ok(entry) => entries.push(entry),
@@ -79,12 +85,21 @@ impl Keeper {
         Ok(CheckpointEntry { file, crc32c: crc32c::crc32c(&bytes) })
     }
 
-    /// Replaces the manifest. After a failure it is unknown which one the disk has: so nothing
-    /// that either of the two names is removed.
+    /// Replaces the manifest. After a failure it may be unknown which one the disk has: see
+    /// [`Keeper::may_be_replaced`].
     pub(super) fn commit(&mut self, manifest: Manifest) -> io::Result<()> {
         manifest.save(&*self.shared.disk, &self.shared.dir)?;
         self.manifest = manifest;
         Ok(())
+    }
+
+    /// Whether, after a commit that failed, the disk may have the manifest that was to be written.
+    /// Then nothing that either of the two names is removed; else what only the new one names is,
+    /// or every further attempt on a full disk would leave its blocks there.
+    pub(super) fn may_be_replaced(&self) -> bool {
+        let numbered = |manifest: Manifest| Manifest { next_block: 0, ..manifest };
+        let found = Manifest::load(&self.shared.dir).ok().flatten().map(numbered);
+        found != Some(numbered(self.manifest.clone()))
     }
 
     /// A number for a file, never given before.

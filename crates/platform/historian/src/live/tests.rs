@@ -45,6 +45,25 @@ fn the_memory_is_bounded_by_bytes() {
 }
 
 #[test]
+fn a_stalled_receiver_holds_a_bounded_number_of_bytes() {
+    let stream = LiveStream::new(0, batch(1, 1000).bytes(), 256);
+    let mut stalled = stream.subscribe(None).receiver;
+    let mut prompt = stream.subscribe(None).receiver;
+    let mut sent = Vec::new();
+    for position in 1..=100 {
+        stream.publish(batch(position, 1000));
+        sent.push(Arc::downgrade(&stream.subscribe(Some(position - 1)).replay[0]));
+        let taken = std::iter::repeat_with(|| prompt.try_recv().unwrap());
+        let taken = taken.skip_while(|batch| batch.samples.is_empty()).next().unwrap();
+        assert_eq!(taken.position, position, "who is not behind misses nothing");
+        drop(taken);
+        let held = sent.iter().filter(|batch| batch.strong_count() > 0).count();
+        assert!(held <= BEHIND_FACTOR, "{held} at {position}");
+    }
+    assert!(matches!(stalled.try_recv(), Err(broadcast::error::TryRecvError::Lagged(_))));
+}
+
+#[test]
 fn a_receiver_that_was_too_slow_finds_what_it_missed() {
     let stream = LiveStream::new(0, 1 << 20, 4);
     let mut live = stream.subscribe(Some(0));

@@ -136,9 +136,12 @@ impl LogWriter {
                 _ => self.disk.sync_dir(&self.dir)?,
             }
         } else {
-            let mut file = self.disk.open(path)?;
-            file.set_len(*length)?;
-            file.sync()?;
+            match self.disk.open(path) {
+                Ok(mut file) => file.set_len(*length).and_then(|()| file.sync())?,
+                // Its records are in blocks by now and the segment was released with its torn end.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         self.cut = None;
         Ok(())

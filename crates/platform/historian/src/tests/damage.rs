@@ -60,6 +60,24 @@ async fn a_torn_end_of_the_log_is_cut() {
 }
 
 #[tokio::test]
+async fn a_torn_segment_that_is_flushed_before_the_next_append_holds_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (segment, starts) = logged(dir.path()).await;
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes.truncate((starts[2] + 5) as usize);
+    fs::write(&segment, &bytes).unwrap();
+    let historian = open(dir.path());
+    historian.flush().await.unwrap();
+    // Wakes the writer, which then releases the segment for certain.
+    historian.flush().await.unwrap();
+    let appended = historian.append(batch(vec![(TagId(1), number(7, 2.0))])).await;
+    assert_eq!(appended.unwrap().position, 3);
+    drop(historian);
+    let expected = [number(0, 1.0), number(1, 1.0), number(7, 2.0)];
+    assert_eq!(all(&open(dir.path()), 1).await, expected);
+}
+
+#[tokio::test]
 async fn a_segment_of_which_only_a_torn_header_is_there_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let (segment, _) = logged(dir.path()).await;

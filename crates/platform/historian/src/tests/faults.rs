@@ -25,6 +25,8 @@ enum Mood {
     SyncFails,
     /// Space for the log, none for blocks.
     BlocksFull,
+    /// Space for log and blocks, none for a manifest.
+    ManifestFails,
 }
 
 struct Switch {
@@ -92,6 +94,9 @@ impl Disk for FaultyDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.change()?;
+        if self.is(Mood::ManifestFails) && to.ends_with("manifest") {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         LocalDisk.rename(from, to)
     }
 
@@ -212,10 +217,53 @@ async fn without_space_for_blocks_memory_stays_bounded_and_nothing_is_lost() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     historian.close().await.unwrap();
+    assert_nothing_is_left(dir.path(), &historian);
     drop(historian);
     let historian = Historian::open_on(Arc::new(disk), dir.path(), options).unwrap();
     assert_eq!(all(&historian, 1).await.len() as i64, stored + 1);
     assert_eq!(historian.stats().wal_bytes, 0);
+}
+
+/// Attempts that failed must leave no files: on a full disk these would keep it full.
+#[track_caller]
+fn assert_nothing_is_left(dir: &Path, historian: &Historian) {
+    assert_eq!(files(dir, ".parquet").len(), historian.stats().blocks);
+    assert_eq!(files(dir, ".tmp"), Vec::<std::path::PathBuf>::new());
+    let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    let checkpoints = names.filter(|name| name.to_string_lossy().starts_with("checkpoint-"));
+    assert!(checkpoints.count() <= 1);
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_written_leaves_no_blocks_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let historian = Historian::open_on(Arc::new(disk.clone()), dir.path(), options()).unwrap();
+    historian.append(one(1)).await.unwrap();
+    historian.flush().await.unwrap();
+    disk.set(Mood::ManifestFails);
+    historian.append(one(2)).await.unwrap();
+    for _ in 0..3 {
+        historian.flush().await.unwrap_err();
+    }
+    disk.set(Mood::Well);
+    historian.flush().await.unwrap();
+    historian.close().await.unwrap();
+    assert_nothing_is_left(dir.path(), &historian);
+    drop(historian);
+    let historian = Historian::open_on(Arc::new(disk), dir.path(), options()).unwrap();
+    assert_eq!(all(&historian, 1).await, [number(1, 1.0), number(2, 2.0)]);
+}
+
+#[tokio::test]
+async fn a_bound_of_no_memory_writes_every_group_to_blocks() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { memory_bytes_max: 0, ..options() };
+    let historian = Historian::open(dir.path(), options).unwrap();
+    for time in 0..3 {
+        historian.append(one(time)).await.unwrap();
+    }
+    assert_eq!(all(&historian, 1).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

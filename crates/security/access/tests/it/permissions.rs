@@ -239,6 +239,12 @@ async fn tokens_never_exceed_their_maker() {
     let root = &node.root.caller;
     let made = access.create_token(by(root), of_bob).await.unwrap();
     assert_eq!(made.1.record.user, bob);
+    // One in the name of somebody above its maker would do at the node what its maker may do in the
+    // organisation only.
+    let bob = node.sign_in("bob").await.caller;
+    let of_root = NewToken { user: Some(root.principal.clone()), ..token(&[Action::PolicyWrite]) };
+    assert!(access.decide(&bob, Action::PolicyWrite, Scope::of(ONE)).is_ok());
+    assert_denied(access.create_token(by(&bob), of_root).await, "exceeds-own");
     let too_many = async {
         for _ in 0..TOKENS_A_USER_MAX {
             create(token(&[])).await?;
@@ -292,6 +298,15 @@ async fn nobody_raises_anybody_above_themselves() {
     let create = |new| access.create_user(by(&hannah), new, |_, _| {});
     assert_denied(create(new_user(ONE, "y", &["engineer"], Grade::General)).await, "exceeds-own");
     create(new_user(ONE, "y", &["hr"], Grade::General)).await.unwrap();
+    // Nor with a role that the node's policies give something beyond the organisation.
+    let text = r#"permit (principal in Weir::Role::"auditor",
+        action == Weir::Action::"audit:read", resource) when { resource.tenant == 0 };"#;
+    access.put_policy(by(root), TenantId::NODE, "auditor", text, Expect::Any).await.unwrap();
+    let auditor = || new_user(ONE, "aud", &["auditor"], Grade::General);
+    let adm = node.sign_in("adm").await.caller;
+    let made = access.create_user(by(&adm), auditor(), |_, _| {}).await;
+    assert_denied(made, "exceeds-own");
+    access.create_user(by(root), auditor(), |_, _| {}).await.unwrap();
     for role in ["system", "signed-in", "Upper", ""] {
         let made = create(new_user(ONE, "z", &[role], Grade::General)).await;
         assert!(matches!(made, Err(AccessError::InvalidName { .. })), "{role}");

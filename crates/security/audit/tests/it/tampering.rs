@@ -22,6 +22,31 @@ async fn log() -> tempfile::TempDir {
     dir
 }
 
+/// A crash within the writing of a kept checkpoint is nobody's doing, and stops nothing.
+#[tokio::test]
+async fn a_torn_kept_checkpoint_is_cut() {
+    let dir = log().await;
+    let path = dir.path().join("checkpoints");
+    let kept = fs::read(&path).unwrap();
+    for torn in 1..kept.len() {
+        // Every length within the last note, half a letter of its signature among them.
+        let cut = kept.len() - torn;
+        if kept[..cut].ends_with(b"\n\n") {
+            break;
+        }
+        fs::write(&path, [&kept[..], &kept[..cut]].concat()).unwrap();
+        Audit::verify(dir.path()).unwrap();
+    }
+    fs::write(&path, [&kept[..], "weir.audit\n70\u{2014}".as_bytes().split_at(15).0].concat())
+        .unwrap();
+    let before = Audit::verify(dir.path()).unwrap().checkpoints;
+    let audit = Audit::open(dir.path(), Options::default()).unwrap();
+    audit.append(note(1, "behind it")).await.unwrap();
+    audit.close().await;
+    assert_eq!(Audit::verify(dir.path()).unwrap().checkpoints, before + 1);
+    Audit::open(dir.path(), Options::default()).unwrap().close().await;
+}
+
 fn segment(dir: &Path) -> PathBuf {
     dir.join("entries/0000000000000000.log")
 }

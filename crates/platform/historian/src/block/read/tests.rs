@@ -20,11 +20,11 @@ fn row(tag: u32, index: i64) -> Row {
 fn block() -> (TempDir, Arc<Block>) {
     let dir = tempfile::tempdir().unwrap();
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
-    let mut writer = BlockWriter::create(&*disk, dir.path(), 3, TenantId(1), 20_000).unwrap();
+    let mut writer = BlockWriter::create(&disk, dir.path(), 3, TenantId(1), 20_000).unwrap();
     for tag in 0..TAGS {
         (0..ROWS_PER_TAG).for_each(|index| writer.push(&row(tag, index)).unwrap());
     }
-    let entry = writer.finish(&*disk, dir.path()).unwrap();
+    let entry = writer.finish(dir.path()).unwrap();
     assert_eq!(entry.rows, 300_000);
     assert_eq!((entry.tag_min, entry.tag_max, entry.position_max), (0, TAGS - 1, 4999));
     let block = Block::new(dir.path(), &disk, entry);
