@@ -31,6 +31,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
         let (parts, body) = request.into_parts();
         expect_json(&parts.headers, &["application/json"])?;
         let bytes = read(body, DOCUMENT_BYTES_MAX).await?;
+        // A derived struct is read from a list of its fields too.
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            let detail = "The document is a JSON object, not a list.";
+            return Err(Failure::new(ProblemCode::InvalidRequest, detail));
+        }
         Ok(Self(parse(&bytes)?))
     }
 }

@@ -23,7 +23,9 @@ pub(crate) async fn page(request: Request) -> Response {
         return nothing();
     }
     let asset = weir_console::asset(path.trim_start_matches('/'));
-    let asset = asset.or_else(|| accepts_html(request.headers()).then(weir_console::index));
+    // Whoever asks for the root means the console, whatever it accepts.
+    let wanted = path == "/" || accepts_html(request.headers());
+    let asset = asset.or_else(|| wanted.then(weir_console::index));
     match asset {
         Some(asset) if readable => file(asset, request.headers()),
         Some(_) => {

@@ -211,6 +211,13 @@ impl From<AppendError> for Failure {
             AppendError::TooLarge { .. } => {
                 Self::new(ProblemCode::TooLarge, format!("{error}; send it in parts."))
             }
+            AppendError::TooManyDays { .. } => {
+                let detail = format!("{error}; send it in parts");
+                Self::field(ProblemCode::InvalidValue, "/samples", detail)
+            }
+            AppendError::SequenceTooOld { .. } => {
+                Self::field(ProblemCode::Conflict, "/sequence", error.to_string())
+            }
             AppendError::Overloaded => {
                 Self::unavailable("The historian is overloaded; nothing was stored.")
             }
@@ -292,14 +299,17 @@ impl From<AccessError> for Failure {
 
 impl From<SignInError> for Failure {
     fn from(error: SignInError) -> Self {
-        match &error {
+        match error {
+            SignInError::Failed(source) if source.problem() == ProblemCode::Unavailable => {
+                (*source).into()
+            }
             SignInError::Wrong => Self::new(ProblemCode::Unauthenticated, format!("{error}.")),
             SignInError::Throttled { retry_after } => {
                 let seconds = u32::try_from(retry_after.as_secs()).unwrap_or(u32::MAX).max(1);
                 Self::new(ProblemCode::TooManyRequests, format!("{error}.")).retry_after(seconds)
             }
             SignInError::Busy => Self::unavailable("Too many sign in at this moment."),
-            _ => Self::internal("sign in", &error),
+            other => Self::internal("sign in", &other),
         }
     }
 }
@@ -308,7 +318,15 @@ impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
         match &error {
             AuditError::Proof(_) => Self::new(ProblemCode::InvalidRequest, format!("{error}.")),
+            AuditError::Io { source, .. } if is_full(source) => {
+                Self::unavailable("The disk is full; nothing was stored.")
+            }
             _ => Self::internal("read the audit", &error),
         }
     }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }

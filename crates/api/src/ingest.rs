@@ -122,6 +122,11 @@ pub(crate) fn read(
     Ok(Batch { tenant, producer, backfill, arrival, samples })
 }
 
+/// The beginning of the producer names that the node gives its own devices. A batch from outside
+/// under such a name would move their sequences on, and what they send next would be taken for a
+/// repetition.
+const DEVICE_PRODUCERS: &str = "device:";
+
 /// A producer and its sequence, which come together or not at all.
 pub(crate) fn producer(
     name: Option<&str>,
@@ -130,6 +135,11 @@ pub(crate) fn producer(
 ) -> Result<Option<Producer>, Failure> {
     match (name, sequence) {
         (None, None) => Ok(None),
+        (Some(name), Some(_)) if name.starts_with(DEVICE_PRODUCERS) => {
+            let detail = format!("names that begin with \"{DEVICE_PRODUCERS}\" are the node's own");
+            let field = format!("{field}producer");
+            Err(Failure::field(ProblemCode::InvalidValue, field, detail))
+        }
         (Some(name), Some(sequence)) => match Producer::new(name, sequence) {
             Ok(producer) => Ok(Some(producer)),
             Err(error) => {

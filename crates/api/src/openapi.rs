@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    Components, ContentBuilder, Info, License, OpenApi, Paths, Ref, RefOr, ResponseBuilder,
+    Components, ContentBuilder, Info, License, OpenApi, Paths, Ref, RefOr, ResponseBuilder, Schema,
     SecurityRequirement, Tag,
 };
 use utoipa::{PartialSchema, ToSchema};
@@ -57,6 +57,7 @@ pub fn openapi() -> OpenApi {
             }
         }
     }
+    nullables(&mut components);
     patches(&mut paths, &mut components);
     prune(&paths, &mut components);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
@@ -113,6 +114,9 @@ fn describe(operation: &mut Operation, method: &str, path: &str, permission: Per
     let asked = match permission {
         Permission::Public => {
             operation.security = Some(vec![SecurityRequirement::default()]);
+            if operation.request_body.is_some() {
+                problems.push(("401", "Wrong credentials"));
+            }
             "public".to_owned()
         }
         Permission::Needs(action, reach) => {
@@ -140,10 +144,22 @@ fn describe(operation: &mut Operation, method: &str, path: &str, permission: Per
         problems.push(("415", "The content type or encoding is not read here"));
         problems.push(("422", "A field does not fit the rules"));
     }
+    if method != "get" && path != "/api/v1/session" {
+        problems.push(("409", "In conflict with what is there, or a bound is reached"));
+    }
+    if path == "/api/v1/tags/{id}/write" {
+        problems.push(("428", "The tag's limits ask for \"confirm\""));
+    }
+    if path == "/api/v1/tags/{id}/write" || (path.starts_with("/api/v1/devices") && method != "get")
+    {
+        problems.push(("502", "The device answered with an error or not at all"));
+    }
     if matches!(method, "patch" | "put" | "delete") && path.contains('{') {
         problems.push(("412", "Another version than If-Match names"));
     }
+    problems.push(("500", "A mistake of Weir's; the log tells more under the request's id"));
     problems.push(("503", "Overloaded, stopping, or the disk is full; nothing was stored"));
+    problems.push(("504", "It took longer than a request may"));
     for (status, description) in problems {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let response = ResponseBuilder::new()
@@ -189,6 +205,65 @@ fn references(part: &Json, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Any JSON may be null already: where a field is any JSON or null, `oneOf` would match null twice
+/// and therefore refuse it.
+fn nullables(components: &mut Components) {
+    let written = |schema: &RefOr<Schema>| serde_json::to_value(schema).unwrap_or_default();
+    let all: Vec<_> = components.schemas.iter().map(|(k, v)| (k.clone(), written(v))).collect();
+    let is_any = |schema: &Json| {
+        let Json::Object(fields) = schema else { return false };
+        fields.keys().all(|key| matches!(key.as_str(), "description" | "default" | "example"))
+    };
+    let any: BTreeSet<String> = all
+        .iter()
+        .filter(|(_, schema)| is_any(schema))
+        .map(|(name, _)| format!("#/components/schemas/{name}"))
+        .collect();
+    let is_any = |schema: &Json| {
+        is_any(schema) || schema["$ref"].as_str().is_some_and(|name| any.contains(name))
+    };
+    for (name, mut schema) in all {
+        if loosen(&mut schema, &is_any)
+            && let Ok(schema) = serde_json::from_value(schema)
+        {
+            components.schemas.insert(name, schema);
+        }
+    }
+}
+
+/// Whether there was a `oneOf` of null and any JSON, which is any JSON now. Depth is that of our own
+/// document.
+fn loosen(part: &mut Json, is_any: &impl Fn(&Json) -> bool) -> bool {
+    let mut changed = false;
+    match part {
+        Json::Object(fields) => {
+            let other = match fields.get("oneOf").and_then(Json::as_array).map(Vec::as_slice) {
+                Some([null, other]) if *null == json!({"type": "null"}) && is_any(other) => {
+                    other.as_object().cloned()
+                }
+                _ => None,
+            };
+            if let Some(other) = other {
+                fields.remove("oneOf");
+                for (key, value) in other {
+                    fields.entry(key).or_insert(value);
+                }
+                changed = true;
+            }
+            for part in fields.values_mut() {
+                changed |= loosen(part, is_any);
+            }
+        }
+        Json::Array(items) => {
+            for part in items {
+                changed |= loosen(part, is_any);
+            }
+        }
+        _ => {}
+    }
+    changed
+}
+
 /// A merge patch has the fields of the whole document, none of which is required and each of which
 /// may be null: its schema is made from the document's.
 fn patches(paths: &mut Paths, components: &mut Components) {
@@ -212,5 +287,34 @@ fn patches(paths: &mut Paths, components: &mut Components) {
             content.schema = Some(RefOr::Ref(Ref::from_schema_name(&patch_name)));
             components.schemas.insert(patch_name, patch);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enumerations_are_written_as_on_the_wire() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let schemas = &document["components"]["schemas"];
+        let actions: Vec<_> = weir_access::Action::ALL.iter().map(|a| json!(a)).collect();
+        assert_eq!(schemas["Action"]["enum"], json!(actions));
+        let codes: Vec<_> = ProblemCode::ALL.iter().map(|code| json!(code)).collect();
+        assert_eq!(schemas["ProblemCode"]["enum"], json!(codes));
+    }
+
+    #[test]
+    fn any_json_matches_null_once() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let schemas = &document["components"]["schemas"];
+        for (schema, field) in [("SampleView", "value"), ("Source", "write"), ("Written", "after")]
+        {
+            let field = &schemas[schema]["properties"][field];
+            assert!(field["description"].is_string() && field.get("oneOf").is_none(), "{field}");
+            assert!(field.get("type").is_none(), "{field}");
+        }
+        let text = document.to_string();
+        assert!(!text.contains(r#"{"type":"null"},{}"#), "a oneOf with null and any JSON is left");
     }
 }

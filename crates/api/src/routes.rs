@@ -79,11 +79,16 @@ pub(crate) struct Paging {
 
 /// The number of items that a page may have.
 pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Failure> {
+    limit_up_to(PAGE_ITEMS_MAX, asked)
+}
+
+/// As [`limit`], where a page holds fewer.
+pub(crate) fn limit_up_to(max: usize, asked: Option<usize>) -> Result<usize, Failure> {
     match asked {
         None => Ok(PAGE_ITEMS),
-        Some(limit) if (1..=PAGE_ITEMS_MAX).contains(&limit) => Ok(limit),
+        Some(limit) if (1..=max).contains(&limit) => Ok(limit),
         Some(_) => {
-            let detail = format!("between 1 and {PAGE_ITEMS_MAX}");
+            let detail = format!("between 1 and {max}");
             Err(Failure::field(ProblemCode::InvalidRequest, "limit", detail))
         }
     }

@@ -4,6 +4,7 @@
 //! it composes both into what the supervisor runs, at start and whenever one of them changes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use weir_connect::{ConnectError, DeviceSpec, Devices, Point, Scaling, Supervisor};
@@ -13,6 +14,9 @@ use weir_twin::{Organisations, Source, Tag, Tags};
 
 /// Records that are read at one time.
 const PAGE: usize = 500;
+
+/// Between attempts while the change feed cannot be read.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A device by tenant and folded identifier.
 type Key = (TenantId, String);
@@ -48,7 +52,10 @@ pub(crate) async fn follow(
             }
             Err(error) => {
                 tracing::error!(%error, "the change feed cannot be read; devices keep their settings");
-                return;
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY) => continue,
+                    () = stop.cancelled() => return,
+                }
             }
         };
         match changed {

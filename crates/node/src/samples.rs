@@ -13,9 +13,13 @@ impl Sink for ToHistorian {
     async fn deliver(&self, batch: Batch) -> Result<(), Refused> {
         match self.0.append(batch).await {
             Ok(_) => Ok(()),
-            Err(error @ (AppendError::TimeInFuture { .. } | AppendError::TooLarge { .. })) => {
-                Err(Refused::Never(error.to_string()))
-            }
+            // A device's sequences always rise and are delivered in order: an old one was stored.
+            Err(AppendError::SequenceTooOld { .. }) => Ok(()),
+            Err(
+                error @ (AppendError::TimeInFuture { .. }
+                | AppendError::TooLarge { .. }
+                | AppendError::TooManyDays { .. }),
+            ) => Err(Refused::Never(error.to_string())),
             Err(error) => Err(Refused::Later(error.to_string())),
         }
     }

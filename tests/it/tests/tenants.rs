@@ -9,9 +9,7 @@ use weir_it::{Api, Weir, encode};
 fn a_second_tenant_sees_nothing_of_the_first() {
     let data = tempfile::tempdir().unwrap();
     let weir = Weir::serve(data.path()).unwrap();
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    let token = weir.api().sign_in_for_token(&user, &password, &[]).unwrap();
-    let first = weir.api().with_token(&token);
+    let first = everything(&weir);
 
     let secret = "最高机密-reactor-7";
     let asset = first.post("/api/v1/assets", &json!({ "name": secret, "level": "site" })).unwrap();
@@ -91,4 +89,68 @@ fn readable(api: &Api) -> Vec<String> {
     assert!(found.len() > 8, "{found:?}");
     found.sort();
     found
+}
+
+#[test]
+fn an_export_of_another_organisation_is_refused() {
+    let (data, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let weir = Weir::serve(data.path()).unwrap();
+    let api = everything(&weir);
+    api.post("/api/v1/assets", &json!({ "name": "Boiler", "level": "site" })).unwrap();
+    let export = api.get("/api/v1/export").unwrap().text;
+    assert!(export.contains("Boiler"));
+    let settings = elsewhere.path().join("weir.toml");
+    std::fs::write(&settings, "[organisation]\nprefix = \"other\"\n").unwrap();
+    let path = settings.to_str().unwrap().to_owned();
+    let other = Weir::start("serve", elsewhere.path(), &["--config", &path]).unwrap();
+    let there = everything(&other);
+    let headers = [("content-type", "application/x-ndjson")];
+    let refused = there.send("POST", "/api/v1/import", &headers, export.as_bytes()).unwrap();
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    assert!(refused.text.contains("local") && refused.text.contains("other"), "{}", refused.text);
+    assert_eq!(there.list("/api/v1/assets").unwrap(), Vec::<Json>::new());
+    // The same organisation's own export is taken.
+    let own = there.get("/api/v1/export").unwrap().text;
+    let taken = there.send("POST", "/api/v1/import", &headers, own.as_bytes()).unwrap();
+    assert_eq!(taken.status, 200, "{}", taken.text);
+}
+
+#[test]
+fn nobody_makes_what_they_would_not_see() {
+    let data = tempfile::tempdir().unwrap();
+    let weir = Weir::serve(data.path()).unwrap();
+    let admin = everything(&weir);
+    let body = json!({
+        "name": "li", "password": "a long enough secret 2", "roles": ["engineer"],
+        "ceiling": "important",
+    });
+    admin.post("/api/v1/users", &body).unwrap();
+    admin
+        .post("/api/v1/assets", &json!({ "name": "Hall", "level": "site", "grade": "general" }))
+        .unwrap();
+    let scopes = ["tag:write", "tag:read"];
+    // An engineer makes no tokens; the administrator makes one for them.
+    let expires = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let token = json!({
+        "name": "li", "user": "local/user.li", "scopes": scopes, "ceiling": "important",
+        "expires": weir_model::Timestamp::from_system(expires),
+    });
+    let token = admin.post("/api/v1/tokens", &token).unwrap();
+    let engineer = weir.api().with_token(token["token"].as_str().unwrap());
+    let create = |body: &Json| engineer.json("POST", "/api/v1/tags", body).unwrap();
+    // Without a grade it would be core.
+    let refused = create(&json!({ "name": "a", "data_type": "f64" }));
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    let made = create(&json!({ "name": "b", "data_type": "f64", "asset": "local/hall" }));
+    assert_eq!(made.status, 201, "{}", made.text);
+    let path = format!("/api/v1/tags/{}", encode(made.json()["id"].as_str().unwrap()));
+    let raised = engineer.json("PATCH", &path, &json!({ "grade": "core" })).unwrap();
+    assert_eq!(raised.status, 403, "{}", raised.text);
+    assert_eq!(admin.list("/api/v1/tags").unwrap().len(), 1);
+}
+
+/// The first administrator with every permission.
+fn everything(weir: &Weir) -> Api {
+    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
+    weir.api().with_token(&weir.api().sign_in_for_token(&user, &password, &[]).unwrap())
 }

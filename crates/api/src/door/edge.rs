@@ -3,13 +3,14 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use futures::{FutureExt, StreamExt, stream};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use tracing::Instrument;
 use weir_model::{ProblemCode, RequestId};
 
@@ -40,7 +41,14 @@ pub(crate) async fn edge(
     request.extensions_mut().insert(id);
     let path = request.uri().path().to_owned();
     let span = tracing::debug_span!("request", %id, method = %request.method(), %path);
+    // The rest of a body that nobody reads stands between this request and the next one of an
+    // HTTP/1 connection, so that the connection ends; the client is told.
+    let body = (request.version() <= Version::HTTP_11).then(|| watch(&mut request)).flatten();
     let mut response = answer(&state, request, next).instrument(span).await;
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    if failed && body.is_some_and(|read| !read.load(Ordering::Relaxed)) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if !response.status().is_success() || response.extensions().get::<Failure>().is_some() {
         response = problem(response, id);
     }
@@ -50,6 +58,24 @@ pub(crate) async fn edge(
     }
     secure(headers, state.info.tls);
     response
+}
+
+/// Watches the body of a request that has one: whether it has been read to its end.
+fn watch(request: &mut Request) -> Option<Arc<AtomicBool>> {
+    if request.body().is_end_stream() {
+        return None;
+    }
+    let read = Arc::new(AtomicBool::new(false));
+    let body = std::mem::take(request.body_mut()).into_data_stream();
+    let parts = stream::unfold((body, Arc::clone(&read)), |(mut body, read)| async move {
+        let Some(part) = body.next().await else {
+            read.store(true, Ordering::Relaxed);
+            return None;
+        };
+        Some((part, (body, read)))
+    });
+    *request.body_mut() = Body::from_stream(parts);
+    Some(read)
 }
 
 async fn answer(state: &ApiState, request: Request, next: Next) -> Response {

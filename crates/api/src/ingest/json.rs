@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -129,6 +131,29 @@ struct JsonSample<'a> {
     quality: Option<Cow<'a, str>>,
 }
 
+/// What is an object in JSON. On its own, a derived struct is read from a list of its fields too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
 impl<'de> DeserializeSeed<'de> for Samples<'_, '_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -144,7 +169,8 @@ impl<'de> Visitor<'de> for Samples<'_, '_> {
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut rows: S) -> Result<(), S::Error> {
-        while let Some(sample) = rows.next_element::<JsonSample<'_>>()? {
+        while let Some(sample) = rows.next_element::<Object<JsonSample<'_>>>()? {
+            let Object(sample) = sample;
             let row = Row {
                 tag: Named::Identifier(sample.tag),
                 time: sample.time.as_deref().map_or(Time::Arrival, Time::Text),

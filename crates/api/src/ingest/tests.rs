@@ -275,3 +275,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn names_of_the_nodes_own_producers_are_refused() {
+    let body = |name: &str| {
+        format!(r#"{{"producer":"{name}","sequence":1,"samples":[{{"tag":"1/f","value":1}}]}}"#)
+    };
+    let (status, field, _) = wrong(Format::Json, &body("device:1/plc"));
+    assert_eq!((status, field.as_str()), (422, "/producer"));
+    assert!(batch(Format::Json, &body("devices")).unwrap().producer.is_some());
+    assert!(producer(Some("device:x"), Some(1), "").is_err());
+}
+
+#[test]
+fn json_samples_are_objects() {
+    let (status, field, _) = wrong(Format::Json, r#"{"samples":[["1/f",null,5,null]]}"#);
+    assert_eq!((status, field.as_str()), (422, "/samples/0"));
+}

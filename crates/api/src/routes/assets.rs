@@ -193,6 +193,7 @@ async fn create(
 ) -> Result<Response, Failure> {
     let organisation = visit.organisation()?;
     visible_asset(&visit, input.parent.as_ref(), "/parent")?;
+    within_ceiling(&visit, input.grade, input.parent.as_ref())?;
     let (_, id) = visit
         .change("asset.create", |snap, commit| {
             let mut draft = Draft::new(snap, commit);
@@ -249,6 +250,7 @@ async fn update(
             if input.parent != current.parent {
                 visible_asset(&visit, input.parent.as_ref(), "/parent")?;
             }
+            within_ceiling(&visit, input.grade, input.parent.as_ref())?;
             let asset = input.with_id(super::kept_id(&input.id, &current.id)?);
             let mut draft = Draft::new(snap, commit);
             draft.update_asset(&asset, expected)?;
@@ -310,6 +312,21 @@ pub(super) fn visible_asset(
         return Ok(());
     }
     Err(Failure::field(ProblemCode::InvalidValue, field, format!("there is no asset {id}")))
+}
+
+/// Nobody makes or regrades what they would not see afterwards: the answer would have to hide it.
+pub(super) fn within_ceiling(
+    visit: &Visit,
+    own: Option<Grade>,
+    asset: Option<&Identifier>,
+) -> Result<(), Failure> {
+    let asset = asset.map(Identifier::folded);
+    let grade = visit.directory(|view| view.grade(own, asset.as_deref()))?;
+    if visit.sees(grade) {
+        return Ok(());
+    }
+    let detail = format!("Its grade would be {grade}, which is above your own ceiling.");
+    Err(Failure::new(ProblemCode::Forbidden, detail))
 }
 
 fn find(state: &ApiState, visit: &Visit, id: &Identifier) -> Result<Versioned<Asset>, Failure> {

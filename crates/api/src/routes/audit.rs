@@ -107,7 +107,7 @@ async fn list(
     visit: Visit,
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<Listing<AuditEntry>>, Failure> {
-    let limit = super::limit(query.limit)?.min(weir_audit::PAGE_ITEMS_MAX);
+    let limit = super::limit_up_to(weir_audit::PAGE_ITEMS_MAX, query.limit)?;
     let before = match &query.cursor {
         Some(cursor) => {
             let [index] = cursor::decode::<1>("audit", cursor)?;

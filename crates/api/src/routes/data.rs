@@ -1,5 +1,6 @@
 //! Documents as a whole: export, import, backup. For those who administer the node.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use axum::Json;
@@ -12,8 +13,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa_axum::routes;
 use weir_access::Action;
-use weir_model::{Author, Prefix, ProblemCode, TenantId};
-use weir_store::StoreError;
+use weir_model::{Author, Identifier, Prefix, ProblemCode, TenantId};
+use weir_store::{Collection, StoreError};
 use weir_twin::Organisations;
 
 use crate::body::{self, Query};
@@ -145,6 +146,7 @@ async fn import(
     let packed = body::read(packed, state.limits.body_packed_bytes_max).await?;
     let mut room = Room::new(state.ingest.clone());
     let bytes = unpack(encoding, &packed, state.limits.body_unpacked_bytes_max, &mut room)?;
+    check_prefixes(&state, &bytes)?;
     // The lines name their tenants themselves.
     let author = Author { tenant: TenantId::NODE, ..visit.author("documents.import") };
     let report = state.store.import(author, visit.now(), &mut bytes.as_ref()).await;
@@ -153,6 +155,64 @@ async fn import(
         _ => error.into(),
     })?;
     Ok(Json(Imported { lines: report.lines }))
+}
+
+/// What of a line tells whose record it is. What is no such line is the store's to refuse.
+#[derive(Deserialize)]
+struct Whose {
+    tenant: TenantId,
+    collection: String,
+    key: String,
+    #[serde(default)]
+    record: Option<OwnNumber>,
+}
+
+#[derive(Deserialize)]
+struct OwnNumber {
+    #[serde(default)]
+    tenant: Option<TenantId>,
+}
+
+/// A tenant is a number in the lines: it must be the same organisation here, or records of one
+/// would become another's.
+fn check_prefixes(state: &ApiState, lines: &[u8]) -> Result<(), Failure> {
+    let lines = lines.split(|byte| *byte == b'\n');
+    let lines = lines.enumerate().filter_map(|(number, line)| {
+        serde_json::from_slice::<Whose>(line).ok().map(|whose| (number + 1, whose))
+    });
+    let mut prefixes: HashMap<TenantId, String> = HashMap::new();
+    for organisation in state.directory.organisations()? {
+        prefixes.insert(organisation.tenant, organisation.prefix.as_str().to_owned());
+    }
+    let known = prefixes.clone();
+    for (number, whose) in lines {
+        let foreign = |tenant: TenantId, there: &str, here: &str| {
+            let detail = format!(
+                "Line {number}: organisation {tenant} is {there:?} there and {here:?} here; import \
+                 into a node whose organisations have the same prefixes and numbers."
+            );
+            Err(Failure::new(ProblemCode::Conflict, detail))
+        };
+        if whose.collection == Organisations::NAME {
+            let Some(tenant) = whose.record.and_then(|record| record.tenant) else { continue };
+            match prefixes.get(&tenant) {
+                Some(here) if *here != whose.key => return foreign(tenant, &whose.key, here),
+                _ => {}
+            }
+            let elsewhere =
+                known.iter().find(|(own, prefix)| **prefix == whose.key && **own != tenant);
+            if let Some((own, prefix)) = elsewhere {
+                return foreign(*own, &whose.key, prefix);
+            }
+            prefixes.insert(tenant, whose.key);
+        } else if let Ok(id) = Identifier::parse(&whose.key)
+            && let Some(here) = prefixes.get(&whose.tenant)
+            && !id.prefix().eq_ignore_ascii_case(here)
+        {
+            return foreign(whose.tenant, id.prefix(), here);
+        }
+    }
+    Ok(())
 }
 
 /// A backup that was made.

@@ -133,6 +133,7 @@ async fn create(
 ) -> Result<Response, Failure> {
     let organisation = visit.organisation()?;
     change::check_input(&visit, &input)?;
+    change::check_ceiling(&visit, input.grade, input.asset.as_ref(), &input.points)?;
     let (_, id) = visit
         .change("device.create", |snap, commit| {
             change::create(&visit, snap, commit, &organisation.prefix, &input)
@@ -191,6 +192,8 @@ async fn update(
             let input: DevicePatch = patch.apply(&DevicePatch::of(&current.record))?;
             super::kept_id(&input.id, &current.record.id)?;
             change::check_patch(&visit, &input, &current.record)?;
+            let points = input.points.as_deref().unwrap_or_default();
+            change::check_ceiling(&visit, input.grade, input.asset.as_ref(), points)?;
             change::update(&visit, snap, commit, &organisation.prefix, &input, &current)
         })
         .await?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -43,8 +43,8 @@ pub(super) fn routes() -> Vec<Route> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct LiveQuery {
-    /// Identifiers of tags, comma separated. One that itself holds a comma is percent-encoded
-    /// twice.
+    /// Identifiers of tags, comma separated, each percent-encoded. A comma within an identifier is
+    /// `%2C`.
     tags: String,
 }
 
@@ -66,10 +66,17 @@ async fn live(
     State(state): State<ApiState>,
     visit: Visit,
     Query(query): Query<LiveQuery>,
+    RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let known =
-        visit.directory(|view| parse_tags(&query.tags, |id| view.tag(&id.folded()).is_some()));
+    // As it was sent, because a comma within an identifier can be told from one between two only
+    // there.
+    let sent = raw.as_deref().and_then(|raw| raw.split('&').find_map(|p| p.strip_prefix("tags=")));
+    let sent = sent.unwrap_or(&query.tags);
+    let known = visit.directory(|view| {
+        let sees = |tag: &Arc<weir_twin::TagEntry>| visit.sees(view.grade_of_tag(tag));
+        parse_tags(sent, |id| view.tag(&id.folded()).is_some_and(sees))
+    });
     let ids = known??;
     let watch = Watch::of(&visit, ids)?;
     let Ok(permit) = Arc::clone(&state.streams).try_acquire_owned() else {
@@ -96,23 +103,38 @@ async fn live(
     Ok((headers, Body::from_stream(events)).into_response())
 }
 
-fn parse_tags(text: &str, known: impl Fn(&Identifier) -> bool) -> Result<Vec<Identifier>, Failure> {
+fn parse_tags(sent: &str, known: impl Fn(&Identifier) -> bool) -> Result<Vec<Identifier>, Failure> {
     let wrong = |detail: String| Failure::field(ProblemCode::InvalidRequest, "tags", detail);
-    let parts: Vec<&str> = text.split(',').filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() || parts.len() > TAGS_MAX {
-        return Err(wrong(format!("names 1 to {TAGS_MAX} tags")));
-    }
-    let decode = |part: &str| {
-        // The query has been decoded once. What is no tag as it stands may have been encoded once
-        // more, as an identifier with a comma has to be.
+    let decode =
+        |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let one = |part: &str| {
+        // It may have been encoded twice.
         let plain = Identifier::parse(part).map_err(|error| wrong(format!("{part}: {error}")));
-        let text = percent_encoding::percent_decode_str(part).decode_utf8_lossy();
-        match Identifier::parse(&text) {
+        match Identifier::parse(&decode(part)) {
             Ok(decoded) if known(&decoded) && !plain.as_ref().is_ok_and(&known) => Ok(decoded),
             _ => plain,
         }
     };
-    parts.into_iter().map(decode).collect()
+    let mut ids = Vec::new();
+    for part in sent.split(',').filter(|part| !part.is_empty()) {
+        let part = decode(&part.replace('+', " "));
+        match Identifier::parse(&part) {
+            Ok(whole) if known(&whole) => ids.push(whole),
+            // Many programs encode the commas between identifiers as well.
+            _ => {
+                for part in part.split(',').filter(|part| !part.is_empty()) {
+                    ids.push(one(part)?);
+                }
+            }
+        }
+        if ids.len() > TAGS_MAX {
+            break;
+        }
+    }
+    if ids.is_empty() || ids.len() > TAGS_MAX {
+        return Err(wrong(format!("names 1 to {TAGS_MAX} tags")));
+    }
+    Ok(ids)
 }
 
 /// The tags of a stream by number, as far as the caller may see them now.
@@ -292,8 +314,9 @@ mod tests {
             let ids = parse_tags(text, |id| known.contains(id))?;
             Ok::<_, Failure>(ids.iter().map(ToString::to_string).collect::<Vec<_>>())
         };
-        assert_eq!(parse("1/a,1/b%2Cc,1/50%2F").unwrap(), ["1/a", "1/b,c", "1/50%2F"]);
-        assert_eq!(parse("1/x%2Cy").unwrap(), ["1/x%2Cy"]);
+        assert_eq!(parse("1/a,1/b%2Cc,1/50%252F").unwrap(), ["1/a", "1/b,c", "1/50%2F"]);
+        assert_eq!(parse("1%2Fa%2C1/b%252Cc,1%2fb%2cc").unwrap(), ["1/a", "1/b,c", "1/b,c"]);
+        assert_eq!(parse("1/x%252Cy").unwrap(), ["1/x%2Cy"]);
         assert!(parse("").is_err() && parse("a").is_err());
         assert!(parse(&vec!["1/a"; TAGS_MAX + 1].join(",")).is_err());
     }

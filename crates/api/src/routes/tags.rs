@@ -199,6 +199,7 @@ async fn create(
 ) -> Result<Response, Failure> {
     let organisation = visit.organisation()?;
     super::assets::visible_asset(&visit, input.asset.as_ref(), "/asset")?;
+    super::assets::within_ceiling(&visit, input.grade, input.asset.as_ref())?;
     let (_, id) = visit
         .change("tag.create", |snap, commit| {
             let protocol = check_source(&visit, snap, &input)?;
@@ -257,6 +258,7 @@ async fn update(
             if input.asset != current.asset {
                 super::assets::visible_asset(&visit, input.asset.as_ref(), "/asset")?;
             }
+            super::assets::within_ceiling(&visit, input.grade, input.asset.as_ref())?;
             let id = super::kept_id(&input.id, &current.id)?;
             let protocol = current.source.as_ref().map(|source| source.protocol.clone());
             let mut tag = input.clone().into_tag(id.clone(), current.tag, protocol)?;

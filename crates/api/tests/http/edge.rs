@@ -29,7 +29,17 @@ async fn failures_have_one_shape() {
     let large = vec![b' '; 5 << 20];
     let large =
         bench.post("/api/v1/assets", json!({})).bearer(admin).body("application/json", large);
-    large.send().await.problem("too-large");
+    let large = large.send().await;
+    large.problem("too-large");
+    assert_eq!(large.header("connection"), "close", "the rest of the body was not read");
+    let refused = bench.post("/api/v1/assets", json!({})).send().await;
+    refused.problem("unauthenticated");
+    assert_eq!(refused.header("connection"), "close");
+    let list = post(r#"["a", "site"]"#).await;
+    list.problem("invalid-request");
+    assert_eq!(list.header("connection"), "", "the body was read");
+    let audit = bench.get("/api/v1/audit?limit=501").bearer(admin).send().await;
+    assert_eq!(audit.problem("invalid-request"), "limit");
     let query = bench.get("/api/v1/tags?limit=x").bearer(admin).send().await;
     assert_eq!(query.problem("invalid-request"), "limit");
     let query = bench.get("/api/v1/tags?limit=1001").bearer(admin).send().await;

@@ -1,11 +1,13 @@
 //! The checkpoint: last values and producers as they were when the log was last cut, so that
 //! opening reads neither blocks nor old log.
 //!
-//! Format 1, little endian: magic 8, format 4, number of last values 8, the last values (tenant 4,
+//! Format 2, little endian: magic 8, format 4, number of last values 8, the last values (tenant 4,
 //! tag 4, time 8, position 8, quality 4, then 0 or the bytes of [`Value::encode`]), number of
-//! producers 8, the producers (tenant 4, length of the name 1, name, sequence 8, position 8), and
-//! CRC32C of all before it 4. It may hold more than the log was cut to: replaying the log over it
-//! changes nothing twice.
+//! producers 8, the producers (tenant 4, length of the name 1, name, sequence 8, position 8, window
+//! 16), and CRC32C of all before it 4. It may hold more than the log was cut to: replaying the log
+//! over it changes nothing twice.
+//!
+//! Format 1 had no windows: what was not above the highest sequence was taken for stored.
 
 use std::path::Path;
 
@@ -13,17 +15,17 @@ use weir_model::{Producer, TenantId, Value};
 
 use crate::HistorianError;
 use crate::last::LastValues;
-use crate::producers::Producers;
+use crate::producers::{Producers, Stored};
 use crate::row::Row;
 
 const MAGIC: &[u8; 8] = b"WEIRHCPT";
 
 /// The format this version writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The bytes of a checkpoint.
 pub(crate) fn encode(last: &LastValues, producers: &Producers) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + last.len() * 40 + producers.len() * 48);
+    let mut out = Vec::with_capacity(64 + last.len() * 40 + producers.len() * 64);
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&FORMAT.to_le_bytes());
     out.extend_from_slice(&(last.len() as u64).to_le_bytes());
@@ -45,6 +47,7 @@ pub(crate) fn encode(last: &LastValues, producers: &Producers) -> Vec<u8> {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(&stored.sequence.to_le_bytes());
         out.extend_from_slice(&stored.position.to_le_bytes());
+        out.extend_from_slice(&stored.window.to_le_bytes());
     }
     let crc = crc32c::crc32c(&out);
     out.extend_from_slice(&crc.to_le_bytes());
@@ -67,16 +70,16 @@ pub(crate) fn decode(file: &Path, bytes: &[u8]) -> Result<(LastValues, Producers
         return Err(damage("it is no checkpoint"));
     };
     let found = take(&mut rest).map(u32::from_le_bytes).unwrap_or(0);
-    if found != FORMAT {
+    if !(1..=FORMAT).contains(&found) {
         let file = file.to_owned();
         return Err(HistorianError::Format { file, found, supported: FORMAT });
     }
-    decode_body(&mut rest)
+    decode_body(&mut rest, found)
         .filter(|_| rest.is_empty())
         .ok_or_else(|| damage("its content is unreadable"))
 }
 
-fn decode_body(bytes: &mut &[u8]) -> Option<(LastValues, Producers)> {
+fn decode_body(bytes: &mut &[u8], format: u32) -> Option<(LastValues, Producers)> {
     let (mut last, mut producers) = (LastValues::default(), Producers::default());
     for _ in 0..u64::from_le_bytes(take(bytes)?) {
         let tenant = TenantId(u32::from_le_bytes(take(bytes)?));
@@ -100,7 +103,12 @@ fn decode_body(bytes: &mut &[u8]) -> Option<(LastValues, Producers)> {
         let sequence = u64::from_le_bytes(take(bytes)?);
         let position = u64::from_le_bytes(take(bytes)?);
         let producer = Producer::new(std::str::from_utf8(name).ok()?, sequence).ok()?;
-        producers.insert(tenant, &producer, position);
+        let window = if format == 1 { u128::MAX } else { u128::from_le_bytes(take(bytes)?) };
+        // The highest sequence itself is always stored.
+        if window & 1 == 0 {
+            return None;
+        }
+        producers.put(tenant, producer.name(), Stored { sequence, position, window });
     }
     Some((last, producers))
 }

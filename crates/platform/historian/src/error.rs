@@ -33,6 +33,27 @@ pub enum AppendError {
         /// The bound.
         bytes_max: usize,
     },
+    /// The batch has samples of more days than one batch may touch; send it in parts.
+    #[error("the batch has samples of more than {days_max} days (UTC)")]
+    TooManyDays {
+        /// The bound.
+        days_max: usize,
+    },
+    /// The sequence lies so far below the producer's highest that it is not known whether the
+    /// batch was stored.
+    #[error(
+        "producer \"{producer}\" has sent sequence {highest}, {sequence} is too far below it: count \
+         upwards, and send batches at the same time with sequences at most {} apart",
+        crate::SEQUENCE_WINDOW - 1
+    )]
+    SequenceTooOld {
+        /// The producer's name.
+        producer: String,
+        /// The batch's sequence.
+        sequence: u64,
+        /// The highest that is stored.
+        highest: u64,
+    },
     /// More is waiting to be stored than the queue holds; try again later.
     #[error("the historian is overloaded: its queue is full")]
     Overloaded,

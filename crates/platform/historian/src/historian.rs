@@ -1,5 +1,6 @@
 //! The historian's handle: what the rest of Weir calls.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,8 +20,8 @@ use crate::scan::Scan;
 use crate::shared::Shared;
 use crate::writer::Writer;
 use crate::{
-    AppendError, BATCH_BYTES_MAX, HistorianError, Live, Options, RANGE_HEAP_BYTES_MAX,
-    RANGE_SAMPLES_MAX, Stats, recovery,
+    AppendError, BATCH_BYTES_MAX, BATCH_DAYS_MAX, HistorianError, Live, Options,
+    RANGE_HEAP_BYTES_MAX, RANGE_SAMPLES_MAX, Stats, recovery,
 };
 
 /// Rows read between two looks whether the caller is still there.
@@ -98,9 +99,10 @@ impl Historian {
 
     /// Stores a batch, all of it or nothing. It is durable and readable when this returns.
     ///
-    /// A batch whose producer has stored that sequence or a higher one is not stored again, and is
-    /// answered as stored; see [`PRODUCERS_PER_TENANT_MAX`](crate::PRODUCERS_PER_TENANT_MAX) for
-    /// how long that is known. Waits where the queue is full. A caller that stops waiting does not
+    /// A batch whose producer has stored that sequence is not stored again, and is answered as
+    /// stored; see [`PRODUCERS_PER_TENANT_MAX`](crate::PRODUCERS_PER_TENANT_MAX) for how long that
+    /// is known. One whose sequence lies [`SEQUENCE_WINDOW`](crate::SEQUENCE_WINDOW) or more below
+    /// the producer's highest is refused, because it is not known whether it was stored. Waits where the queue is full. A caller that stops waiting does not
     /// learn whether the batch was stored.
     ///
     /// # Errors
@@ -120,6 +122,7 @@ impl Historian {
             return Err(AppendError::TooLarge { bytes, bytes_max: BATCH_BYTES_MAX });
         }
         check_times(&batch, shared.options.future_max.as_nanos())?;
+        check_days(&batch)?;
         // While a batch waits, it is there twice: as samples and as bytes of the log.
         let room = bytes + samples_bytes(&batch.samples);
         let room = shared.queue.room(room).await?;
@@ -417,6 +420,19 @@ fn check_times(batch: &Batch, future_max_ns: u128) -> Result<(), AppendError> {
             Err(AppendError::TimeInFuture { index, tag: *tag, time: sample.time, latest })
         }
     }
+}
+
+fn check_days(batch: &Batch) -> Result<(), AppendError> {
+    let mut days = HashSet::new();
+    let mut newest = None;
+    for (_, sample) in &batch.samples {
+        let day = sample.time.day();
+        // Neighbours are mostly of one day.
+        if newest.replace(day) != Some(day) && days.insert(day) && days.len() > BATCH_DAYS_MAX {
+            return Err(AppendError::TooManyDays { days_max: BATCH_DAYS_MAX });
+        }
+    }
+    Ok(())
 }
 
 fn check_limit(limit: usize) -> Result<(), HistorianError> {

@@ -14,7 +14,7 @@ use crate::keeper::Frozen;
 use crate::live::LiveBatch;
 use crate::log::{LogWriter, record};
 use crate::memory::Table;
-use crate::producers::Stored;
+use crate::producers::{Stored, Verdict};
 use crate::queue::{Job, Turn};
 use crate::shared::{Shared, refusal};
 use crate::{AppendError, Appended};
@@ -41,6 +41,7 @@ enum Fate {
     Store(u64),
     /// Sent again: the producer's newest position.
     Repeated(u64),
+    Refuse(AppendError),
 }
 
 impl Writer {
@@ -104,7 +105,7 @@ impl Writer {
         }
         let last = fates.iter().rev().find_map(|fate| match fate {
             Fate::Store(position) => Some(*position),
-            Fate::Repeated(_) => None,
+            Fate::Repeated(_) | Fate::Refuse(_) => None,
         });
         if let Some(last) = last {
             let appended = self.log.append(first, last, &self.records);
@@ -133,12 +134,26 @@ impl Writer {
             if let Some(producer) = &batch.producer {
                 let key = (batch.tenant, producer.name());
                 let stored = in_group.get(&key).copied().or_else(|| producers.get(key.0, key.1));
-                if let Some(stored) = stored.filter(|stored| producer.sequence <= stored.sequence) {
-                    fates.push(Fate::Repeated(stored.position));
-                    continue;
-                }
                 let sequence = producer.sequence;
-                in_group.insert(key, Stored { sequence, position: position + 1 });
+                let mut noted = stored.unwrap_or(Stored::first(sequence, position + 1));
+                if let Some(stored) = stored {
+                    match stored.judge(sequence) {
+                        Verdict::New => noted.note(sequence, position + 1),
+                        Verdict::Repeated => {
+                            fates.push(Fate::Repeated(stored.position));
+                            continue;
+                        }
+                        Verdict::TooOld => {
+                            fates.push(Fate::Refuse(AppendError::SequenceTooOld {
+                                producer: producer.name().to_owned(),
+                                sequence,
+                                highest: stored.sequence,
+                            }));
+                            continue;
+                        }
+                    }
+                }
+                in_group.insert(key, noted);
             }
             position += 1;
             fates.push(Fate::Store(position));
@@ -152,7 +167,7 @@ impl Writer {
         let stored = || {
             jobs.iter().zip(fates).filter_map(|(job, fate)| match fate {
                 Fate::Store(position) => Some((&job.batch, *position)),
-                Fate::Repeated(_) => None,
+                Fate::Repeated(_) | Fate::Refuse(_) => None,
             })
         };
         {
@@ -195,6 +210,12 @@ impl Writer {
                 Fate::Repeated(position) => {
                     counters.duplicates.fetch_add(1, Ordering::Relaxed);
                     (*position, true)
+                }
+                Fate::Refuse(reason) => {
+                    drop(room);
+                    // Counted by the one who appends.
+                    let _ = done.send(Err(reason.clone()));
+                    continue;
                 }
             };
             drop(room);

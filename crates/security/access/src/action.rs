@@ -11,7 +11,6 @@ macro_rules! actions {
         /// (`tag:read`) is the same in policies, tokens and the audit.
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-            utoipa::ToSchema,
         )]
         #[non_exhaustive]
         pub enum Action { $($(#[$doc])* #[serde(rename = $text)] $name,)* }
@@ -82,6 +81,28 @@ impl Action {
     /// of its own policies.
     pub const fn is_beyond_tenant_policies(self) -> bool {
         matches!(self, Self::PolicyRead | Self::PolicyWrite | Self::SessionOwn) || self.is_of_node()
+    }
+}
+
+// Derived, the schema would list the names of the variants: it does not see a `rename` that a macro
+// filled in.
+impl utoipa::PartialSchema for Action {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+        ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .description(Some(
+                "Something that can be permitted. Every operation of the interface declares one; \
+                 the written form is the same in policies, tokens and the audit.",
+            ))
+            .enum_values(Some(Self::ALL.iter().map(|action| action.as_str())))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Action {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Action".into()
     }
 }
 

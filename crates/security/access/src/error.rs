@@ -212,7 +212,10 @@ impl AccessError {
             Self::NotFound { .. } => ProblemCode::NotFound,
             Self::Conflict { .. } => ProblemCode::VersionConflict,
             Self::Throttled { .. } => ProblemCode::TooManyRequests,
-            Self::Busy | Self::Commit(_) => ProblemCode::Unavailable,
+            Self::Busy
+            | Self::Commit(_)
+            | Self::Store(StoreError::DiskFull)
+            | Self::Feed(FeedError::Store(StoreError::DiskFull)) => ProblemCode::Unavailable,
             Self::Random | Self::Hashing | Self::Store(_) | Self::Feed(_) => ProblemCode::Internal,
         }
     }

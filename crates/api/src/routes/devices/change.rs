@@ -17,14 +17,14 @@ use weir_twin::{Draft, Source, Tag, ValueRange, check_name, check_names};
 use super::POINTS_A_REQUEST_MAX;
 use crate::door::Visit;
 use crate::failure::Failure;
-use crate::routes::assets::visible_asset;
+use crate::routes::assets::{visible_asset, within_ceiling};
 use crate::routes::tags::as_json;
 
 /// A device as it is created or tested.
 #[derive(Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
-    "name": "PLC 1", "protocol": "modbus", "settings": {"host": "10.0.0.7", "unit": 1},
+    "name": "PLC 1", "protocol": "modbus", "settings": {"host": "127.0.0.1", "unit": 1},
     "points": [{"name": "Reactor pressure", "unit": "kPa{gauge}", "data_type": "f64",
                 "address": {"table": "input", "address": 0, "type": "f32"}}]
 }))]
@@ -43,7 +43,7 @@ pub(super) struct DeviceInput {
     /// The asset it belongs to; its points belong to it too where they name none.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    asset: Option<Identifier>,
+    pub(super) asset: Option<Identifier>,
     /// The driver's settings.
     settings: Json,
     /// Whether it should run.
@@ -51,7 +51,7 @@ pub(super) struct DeviceInput {
     enabled: bool,
     /// Its own grade.
     #[serde(default)]
-    grade: Option<Grade>,
+    pub(super) grade: Option<Grade>,
     /// What is read and written.
     #[serde(default)]
     pub(super) points: Vec<PointInput>,
@@ -75,17 +75,17 @@ pub(super) struct DevicePatch {
     /// The asset it belongs to.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    asset: Option<Identifier>,
+    pub(super) asset: Option<Identifier>,
     /// The driver's settings.
     settings: Json,
     /// Whether it should run.
     enabled: bool,
     /// Its own grade.
     #[serde(default)]
-    grade: Option<Grade>,
+    pub(super) grade: Option<Grade>,
     /// All its points, if they are to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    points: Option<Vec<PointInput>>,
+    pub(super) points: Option<Vec<PointInput>>,
 }
 
 /// A point of a device: a tag with an address.
@@ -227,6 +227,19 @@ pub(super) fn check_input(visit: &Visit, input: &DeviceInput) -> Result<(), Fail
         visible_asset(visit, point.asset.as_ref(), &format!("/points/{number}/asset"))?;
     }
     Ok(())
+}
+
+/// Checks that the caller will see the device and its tags.
+pub(super) fn check_ceiling(
+    visit: &Visit,
+    grade: Option<Grade>,
+    asset: Option<&Identifier>,
+    points: &[PointInput],
+) -> Result<(), Failure> {
+    within_ceiling(visit, grade, asset)?;
+    points
+        .iter()
+        .try_for_each(|point| within_ceiling(visit, point.grade, point.asset.as_ref().or(asset)))
 }
 
 fn check_fields(

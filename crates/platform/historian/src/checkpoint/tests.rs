@@ -11,6 +11,8 @@ fn filled() -> (LastValues, Producers) {
         last.insert(TenantId(tag % 4), u64::from(tag), &[(TagId(tag), sample)]);
         let producer = Producer::new(&format!("producer {tag}"), u64::from(tag)).unwrap();
         producers.insert(TenantId(tag % 4), &producer, u64::from(tag));
+        let later = Producer::new(producer.name(), producer.sequence + 5).unwrap();
+        producers.insert(TenantId(tag % 4), &later, u64::from(tag) + 100);
     }
     (last, producers)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_model::{Quality, Sample, TagId, TenantId, Timestamp, Value};
 
 use super::*;
-use crate::{AppendError, HistorianError, RANGE_SAMPLES_MAX};
+use crate::{AppendError, BATCH_DAYS_MAX, HistorianError, RANGE_SAMPLES_MAX};
 
 #[tokio::test]
 async fn what_was_appended_is_read_from_memory_log_and_blocks() {
@@ -144,6 +144,7 @@ async fn a_batch_sent_again_is_stored_once() {
     assert_eq!(historian.stats().wal_bytes, 0);
     assert!(historian.append(first).await.unwrap().duplicate, "from the checkpoint");
     let lower = produced("press", 4, vec![(TagId(1), number(2, 1.0))]);
+    assert!(!historian.append(lower.clone()).await.unwrap().duplicate, "it was never stored");
     assert!(historian.append(lower).await.unwrap().duplicate);
     let next = produced("press", 6, vec![(TagId(1), number(3, 1.0))]);
     assert!(!historian.append(next).await.unwrap().duplicate);
@@ -163,9 +164,95 @@ async fn a_batch_sent_by_many_at_once_is_stored_once() {
     for send in sends.collect::<Vec<_>>() {
         stored += usize::from(!send.await.unwrap());
     }
-    assert!((1..=8).contains(&stored));
-    assert_eq!(historian.stats().appended, stored as u64);
-    assert_eq!(all(&historian, 1).await.len(), stored);
+    assert_eq!(stored, 8);
+    assert_eq!(historian.stats().appended, 8);
+    assert_eq!(all(&historian, 1).await.len(), 8);
+}
+
+#[test]
+fn what_threads_that_share_a_producer_send_is_stored_in_any_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let sent =
+        |sequence: u64| produced("press", sequence, vec![(TagId(1), number(sequence as i64, 1.0))]);
+    let historian = open(dir.path());
+    // Each counts on its own, in rounds: within one they overtake each other by less than 128.
+    let barrier = std::sync::Barrier::new(4);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (historian, barrier, runtime) = (&historian, &barrier, runtime());
+            scope.spawn(move || {
+                for round in 0..8 {
+                    barrier.wait();
+                    // Every other thread counts down.
+                    for index in 0..16 {
+                        let index = if thread % 2 == 0 { index } else { 15 - index };
+                        let batch = sent(round * 64 + index * 4 + thread);
+                        let appended = runtime.block_on(historian.append(batch)).unwrap();
+                        assert!(!appended.duplicate);
+                    }
+                }
+            });
+        }
+    });
+    runtime().block_on(async {
+        assert_eq!(all(&historian, 1).await.len(), 512);
+        for sequence in 512 - 128..512 {
+            assert!(historian.append(sent(sequence)).await.unwrap().duplicate, "{sequence}");
+        }
+        assert_eq!(historian.stats().appended, 512);
+    });
+}
+
+#[tokio::test]
+async fn which_sequences_are_stored_is_known_after_openings() {
+    let dir = tempfile::tempdir().unwrap();
+    let sent =
+        |sequence: u64| produced("press", sequence, vec![(TagId(1), number(sequence as i64, 1.0))]);
+    let historian = open(dir.path());
+    for sequence in [10, 200, 73, 150] {
+        assert!(!historian.append(sent(sequence)).await.unwrap().duplicate);
+    }
+    historian.flush().await.unwrap();
+    assert!(!historian.append(sent(151)).await.unwrap().duplicate);
+    assert!(!historian.append(sent(202)).await.unwrap().duplicate);
+    drop(historian);
+    // From checkpoint and log, then from the checkpoint alone.
+    for round in 0..2 {
+        let historian = open(dir.path());
+        for sequence in [202, 200, 151, 150] {
+            assert!(historian.append(sent(sequence)).await.unwrap().duplicate, "{sequence}");
+        }
+        for sequence in [74, 73, 10] {
+            let refused = historian.append(sent(sequence)).await.unwrap_err();
+            let producer = "press".to_owned();
+            let expected = AppendError::SequenceTooOld { producer, sequence, highest: 202 };
+            assert_eq!(refused, expected);
+            assert!(refused.to_string().contains("at most 127 apart"), "{refused}");
+        }
+        assert_eq!(historian.stats().refused, 3);
+        let new = 75 + round;
+        assert!(!historian.append(sent(new)).await.unwrap().duplicate, "{new}");
+        assert!(historian.append(sent(new)).await.unwrap().duplicate, "{new}");
+        historian.close().await.unwrap();
+    }
+    assert_eq!(all(&open(dir.path()), 1).await.len(), 8);
+}
+
+#[tokio::test]
+async fn a_batch_of_too_many_days_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let historian = open(dir.path());
+    let days = |count: i64| {
+        // Twice around, so that every day comes back.
+        let days = (0..2 * count).map(|index| (TagId(1), number(index % count * DAY, 1.0)));
+        batch(days.collect())
+    };
+    let refused = historian.append(days(BATCH_DAYS_MAX as i64 + 1)).await.unwrap_err();
+    assert_eq!(refused, AppendError::TooManyDays { days_max: BATCH_DAYS_MAX });
+    assert_eq!((historian.stats().refused, historian.stats().position), (1, 0));
+    historian.append(days(BATCH_DAYS_MAX as i64)).await.unwrap();
+    assert_eq!(all(&historian, 1).await.len(), BATCH_DAYS_MAX);
 }
 
 #[tokio::test]

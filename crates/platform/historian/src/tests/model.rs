@@ -1,12 +1,13 @@
 //! Any sequence of appends, flushes and openings reads like a map in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use weir_model::{Quality, Sample, TagId, Timestamp, Value};
 
 use super::*;
+use crate::{AppendError, SEQUENCE_WINDOW};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -20,7 +21,9 @@ fn step() -> impl Strategy<Value = Step> {
     // Few times, so that many meet; two days; nanoseconds.
     let time = prop_oneof![0..40i64, Just(DAY), Just(DAY + 7), -3..3i64];
     let samples = vec((0..3u8, time, 0..12u8), 0..12);
-    let producer = proptest::option::of((0..2u8, 0..6u64));
+    // Around each other, and around the end of the window.
+    let sequence = prop_oneof![4 => 0..6u64, 2 => 125..135u64, 1 => 250..262u64];
+    let producer = proptest::option::of((0..2u8, sequence));
     prop_oneof![
         8 => (samples, any::<bool>(), producer)
             .prop_map(|(samples, backfill, producer)| Step::Append { samples, backfill, producer }),
@@ -48,7 +51,7 @@ fn sample(time: i64, kind: u8, serial: u64) -> Sample {
 #[derive(Default)]
 struct Model {
     tags: BTreeMap<u32, BTreeMap<i64, Sample>>,
-    producers: BTreeMap<u8, u64>,
+    producers: BTreeMap<u8, BTreeSet<u64>>,
     serial: u64,
 }
 
@@ -95,10 +98,16 @@ async fn run(steps: Vec<Step>) {
                 let mut repeated = false;
                 if let Some((name, sequence)) = producer {
                     batch.producer = Some(Producer::new(&name.to_string(), sequence).unwrap());
-                    repeated = model.producers.get(&name).is_some_and(|last| *last >= sequence);
-                    if !repeated {
-                        model.producers.insert(name, sequence);
+                    let stored = model.producers.entry(name).or_default();
+                    if stored.last().is_some_and(|highest| *highest >= sequence + SEQUENCE_WINDOW) {
+                        let highest = stored.last().copied().unwrap();
+                        let producer = name.to_string();
+                        let refused = historian.append(batch).await.unwrap_err();
+                        let expected = AppendError::SequenceTooOld { producer, sequence, highest };
+                        assert_eq!(refused, expected);
+                        continue;
                     }
+                    repeated = !stored.insert(sequence);
                 }
                 let appended = historian.append(batch).await.unwrap();
                 assert_eq!(appended.duplicate, repeated);
