@@ -158,9 +158,11 @@ fn open(config: &Config) -> Result<Opened, NodeError> {
     std::fs::create_dir_all(dir).map_err(|source| NodeError::Data { path: dir.clone(), source })?;
     let schema = Access::schema(weir_api::schema(Schema::new().with::<weir_connect::Devices>()));
     let store = Store::open(&dir.join("store"), schema, weir_store::Options::default())?;
-    let mut options = weir_historian::Options::default();
-    options.future_max = Duration::from_secs(config.historian.future_s.into());
-    options.memory_bytes_max = (config.historian.memory_mib as usize) << 20;
+    let options = weir_historian::Options {
+        future_max: Duration::from_secs(config.historian.future_s.into()),
+        memory_bytes_max: (config.historian.memory_mib as usize) << 20,
+        ..Default::default()
+    };
     let historian = Historian::open(&dir.join("historian"), options)?;
     let audit = Audit::open(&audit_dir(dir), weir_audit::Options::default())?;
     let tls = tls::prepare(&config.listen, dir, SystemTime::now())?;

@@ -1,5 +1,4 @@
 //! What callers may do, and that nobody gives more than they have.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::support::{HERE, HOUR, Node, ONE, PASSWORD, REQUEST, TWO, by, new_user, now};
 use weir_access::{

@@ -1,5 +1,4 @@
 //! What is open in somebody's name ends within a second, and what is remembered of them at once.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 

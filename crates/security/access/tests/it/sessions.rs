@@ -1,5 +1,4 @@
 //! Signing in and out.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Instant;
 

@@ -1,5 +1,4 @@
 //! A log whose process is killed at any moment holds every entry that was acknowledged.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

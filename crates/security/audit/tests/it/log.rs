@@ -1,5 +1,4 @@
 //! The log as a whole: appending, paging, floods, tenants, proofs, opening again.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

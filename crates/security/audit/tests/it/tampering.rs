@@ -1,5 +1,4 @@
 //! Whatever is done to the files behind the log's back is found, with the leaf it begins at.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
