@@ -54,7 +54,7 @@ fn a_stalled_receiver_holds_a_bounded_number_of_bytes() {
         stream.publish(batch(position, 1000));
         sent.push(Arc::downgrade(&stream.subscribe(Some(position - 1)).replay[0]));
         let taken = std::iter::repeat_with(|| prompt.try_recv().unwrap());
-        let taken = taken.skip_while(|batch| batch.samples.is_empty()).next().unwrap();
+        let taken = taken.find(|batch| !batch.samples.is_empty()).unwrap();
         assert_eq!(taken.position, position, "who is not behind misses nothing");
         drop(taken);
         let held = sent.iter().filter(|batch| batch.strong_count() > 0).count();
