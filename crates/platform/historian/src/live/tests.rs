@@ -53,7 +53,7 @@ fn a_stalled_receiver_holds_a_bounded_number_of_bytes() {
     for position in 1..=100 {
         stream.publish(batch(position, 1000));
         sent.push(Arc::downgrade(&stream.subscribe(Some(position - 1)).replay[0]));
-        let taken = std::iter::repeat_with(|| prompt.try_recv().unwrap());
+        let mut taken = std::iter::repeat_with(|| prompt.try_recv().unwrap());
         let taken = taken.find(|batch| !batch.samples.is_empty()).unwrap();
         assert_eq!(taken.position, position, "who is not behind misses nothing");
         drop(taken);
