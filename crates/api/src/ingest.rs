@@ -15,6 +15,7 @@ pub(crate) use line::Precision;
 use std::borrow::Cow;
 
 use serde_json::Value as Json;
+use weir_connect::DEVICE_PRODUCERS;
 use weir_model::{Batch, ProblemCode, Producer, TenantId, Timestamp};
 
 use crate::failure::Failure;
@@ -121,11 +122,6 @@ pub(crate) fn read(
     let Envelope { producer, backfill } = envelope;
     Ok(Batch { tenant, producer, backfill, arrival, samples })
 }
-
-/// The beginning of the producer names that the node gives its own devices. A batch from outside
-/// under such a name would move their sequences on, and what they send next would be taken for a
-/// repetition.
-const DEVICE_PRODUCERS: &str = "device:";
 
 /// A producer and its sequence, which come together or not at all.
 pub(crate) fn producer(

@@ -184,7 +184,6 @@ fn check_prefixes(state: &ApiState, lines: &[u8]) -> Result<(), Failure> {
     for organisation in state.directory.organisations()? {
         prefixes.insert(organisation.tenant, organisation.prefix.as_str().to_owned());
     }
-    let known = prefixes.clone();
     for (number, whose) in lines {
         let foreign = |tenant: TenantId, there: &str, here: &str| {
             let detail = format!(
@@ -200,7 +199,7 @@ fn check_prefixes(state: &ApiState, lines: &[u8]) -> Result<(), Failure> {
                 _ => {}
             }
             let elsewhere =
-                known.iter().find(|(own, prefix)| **prefix == whose.key && **own != tenant);
+                prefixes.iter().find(|(own, prefix)| **prefix == whose.key && **own != tenant);
             if let Some((own, prefix)) = elsewhere {
                 return foreign(*own, &whose.key, prefix);
             }

@@ -37,6 +37,7 @@ pub use clock::{Clock, SystemClock};
 pub use device::{DEVICE_SETTINGS_BYTES_MAX, Device, Devices};
 pub use driver::{BrowseItem, Collected, Driver, Fault, RawWrite, Reading, Session};
 pub use error::{ConnectError, DriverError, ErrorKind};
+pub use outbox::DEVICE_PRODUCERS;
 pub use report::{TestReport, TestValue, WriteReport};
 pub use sink::{Refused, Sink};
 pub use spec::{DeviceSpec, POINTS_MAX, Point, SCALINGS_MAX, Scaling, WriteLimits};

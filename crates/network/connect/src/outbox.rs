@@ -32,6 +32,11 @@ const RETRY: Backoff = Backoff {
     stable_after: Duration::ZERO,
 };
 
+/// The beginning of the producer names that devices have. They are the node's own: a batch from
+/// outside under such a name would move a device's sequences on, and what the device sends next
+/// would be taken for a repetition.
+pub const DEVICE_PRODUCERS: &str = "device:";
+
 /// Samples that came together, on their way to a pump.
 #[derive(Debug)]
 pub(crate) struct Parcel {
@@ -286,7 +291,7 @@ const PRODUCER_READABLE_BYTES_MAX: usize = 80;
 /// The producer's name of a device: `device:` and the identifier in lower case. Of one that is too
 /// long for that, the front with length and two checksums.
 pub(crate) fn producer_key(tenant: TenantId, folded: &str) -> Key {
-    let name = format!("device:{folded}");
+    let name = format!("{DEVICE_PRODUCERS}{folded}");
     if name.len() <= weir_model::PRODUCER_BYTES_MAX {
         return (tenant, name.into());
     }
@@ -294,7 +299,11 @@ pub(crate) fn producer_key(tenant: TenantId, folded: &str) -> Key {
     let forward = crc32c::crc32c(folded.as_bytes());
     let backward = crc32c::crc32c(&folded.bytes().rev().collect::<Vec<_>>());
     let length = folded.len();
-    (tenant, format!("device:{}~{length}~{forward:08x}{backward:08x}", &folded[..front]).into())
+    (
+        tenant,
+        format!("{DEVICE_PRODUCERS}{}~{length}~{forward:08x}{backward:08x}", &folded[..front])
+            .into(),
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
