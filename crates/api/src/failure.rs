@@ -250,9 +250,15 @@ impl From<DriverError> for Failure {
             ErrorKind::Unconfirmed => ProblemCode::PreconditionRequired,
             ErrorKind::Busy | ErrorKind::Stopped => ProblemCode::Unavailable,
             ErrorKind::Unknown => ProblemCode::NotFound,
+            ErrorKind::Untrusted => ProblemCode::DeviceUntrusted,
             _ => ProblemCode::DeviceFailed,
         };
-        Self::new(code, error.to_string())
+        let mut failure = Self::new(code, error.to_string());
+        if let Some(certificate) = error.certificate.as_deref() {
+            let shown = serde_json::to_value(certificate).unwrap_or_default();
+            failure.problem.extensions.insert("certificate".to_owned(), shown);
+        }
+        failure
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Config {
     pub historian: Historian,
     /// Connections to devices.
     pub connect: Connect,
+    /// The MQTT broker.
+    pub mqtt: Mqtt,
     /// Sign-in.
     pub access: Access,
     /// Log lines.
@@ -99,6 +101,24 @@ pub struct Historian {
 pub struct Connect {
     /// Largest store-and-forward spool on disk, in mebibytes.
     pub spool_mib: u32,
+    /// The folders below which files may be picked up; none: no file is.
+    pub pickup_dirs: Vec<PathBuf>,
+}
+
+/// `[mqtt]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mqtt {
+    /// Whether the broker runs. Clients show an API token as their password.
+    pub enabled: bool,
+    /// Address and port; usually port 1883, and 8883 with TLS. Port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Whether MQTT over WebSocket is served too.
+    pub websocket: bool,
+    /// Address and port for WebSocket.
+    pub websocket_address: SocketAddr,
+    /// `auto`: TLS beyond loopback, with the certificate of `[listen]`. `on`: always. `off`: never.
+    pub tls: TlsMode,
 }
 
 /// `[access]`
@@ -149,7 +169,14 @@ impl Default for Config {
                 grade: Grade::Core,
             },
             historian: Historian { future_s: 300, memory_mib: 32 },
-            connect: Connect { spool_mib: 1024 },
+            connect: Connect { spool_mib: 1024, pickup_dirs: Vec::new() },
+            mqtt: Mqtt {
+                enabled: false,
+                address: SocketAddr::from(([127, 0, 0, 1], 1883)),
+                websocket: false,
+                websocket_address: SocketAddr::from(([127, 0, 0, 1], 8083)),
+                tls: TlsMode::Auto,
+            },
             access: Access { session_idle_min: 60, session_hours: 12 },
             log: Log { level: "info".to_owned(), format: LogFormat::Text },
         }
@@ -380,6 +407,11 @@ fn typed(like: &Value, key: &str, text: &str, source: &Source) -> Result<Value, 
         Value::Integer(_) => text.parse().ok().map(Value::Integer),
         Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
         Value::Float(_) => text.parse().ok().map(Value::Float),
+        // A list of texts, with commas between.
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Some(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
+        }
         _ => Some(Value::String(text.to_owned())),
     };
     parsed.ok_or_else(|| ConfigError::BadValue {

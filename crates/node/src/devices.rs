@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use weir_connect::{ConnectError, DeviceSpec, Devices, Point, Scaling, Supervisor};
+use weir_connect::{ConnectError, DeviceSecrets, DeviceSpec, Devices, Point, Scaling, Supervisor};
 use weir_model::TenantId;
 use weir_store::{Change, Collection, FeedError, Snapshot, Store, StoreError};
 use weir_twin::{Organisations, Source, Tag, Tags};
@@ -158,12 +158,16 @@ fn compose(store: &Store, tenant: TenantId, key: &str) -> Result<Option<DeviceSp
                 break;
             }
         }
+        let mut settings = device.settings;
+        if let Some(secrets) = snap.get::<DeviceSecrets>(tenant, key)? {
+            secrets.record.give(&mut settings);
+        }
         Ok(Some(DeviceSpec {
             tenant,
             device: device.id,
             name: device.name,
             protocol: device.protocol,
-            settings: device.settings,
+            settings,
             points,
             enabled: device.enabled,
             revision: found.version,

@@ -36,6 +36,9 @@ pub enum NodeError {
     /// The devices.
     #[error("could not start the supervision of devices")]
     Connect(#[from] weir_connect::ConnectError),
+    /// The MQTT broker.
+    #[error("could not open the MQTT broker")]
+    Broker(#[from] weir_broker::BrokerError),
     /// The first organisation and its administrator.
     #[error("could not create the first organisation: {0}")]
     First(String),

@@ -7,13 +7,16 @@ use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use weir_access::Access;
 use weir_api::{ApiState, NodeInfo, Parts};
 use weir_audit::Audit;
+use weir_broker::Broker;
 use weir_connect::{Driver, Supervisor};
 use weir_historian::Historian;
 use weir_model::TenantId;
+use weir_mqtt::Inside;
 use weir_store::{Schema, Store};
 
 use crate::config::Config;
@@ -21,7 +24,7 @@ use crate::control::{Control, ControlFile, audit_dir};
 use crate::error::NodeError;
 use crate::first::{self, FirstAdministrator};
 use crate::samples::ToHistorian;
-use crate::{devices, follow, listener, tls};
+use crate::{broker, devices, follow, listener, tls};
 
 /// The organisation that an empty data folder starts with.
 const FIRST_TENANT: TenantId = TenantId(1);
@@ -45,11 +48,36 @@ struct Rooms {
     audit: Audit,
     access: Access,
     supervisor: Supervisor,
+    mqtt: Option<Mqtt>,
+}
+
+struct Mqtt {
+    broker: Broker,
+    address: SocketAddr,
 }
 
 /// The protocols that this node speaks. A new driver is one line here.
-fn drivers() -> Vec<Arc<dyn Driver>> {
-    vec![Arc::new(weir_modbus::ModbusDriver::new())]
+fn drivers(config: &Config, broker: Option<&Broker>) -> Vec<Arc<dyn Driver>> {
+    let dir = &config.data.dir;
+    let pickup = dir.join("pickup");
+    let (mqtt, sparkplug) = match broker.map(|broker| Inside::new(broker.clone())) {
+        Some(inside) => (
+            weir_mqtt::MqttDriver::with_inside(inside.clone()),
+            weir_sparkplug::SparkplugDriver::with_inside(inside),
+        ),
+        None => (weir_mqtt::MqttDriver::new(), weir_sparkplug::SparkplugDriver::new()),
+    };
+    vec![
+        Arc::new(weir_modbus::ModbusDriver::new()),
+        Arc::new(weir_opcua::OpcUaDriver::new(dir.join("opcua"))),
+        Arc::new(mqtt),
+        Arc::new(sparkplug),
+        Arc::new(weir_s7::S7Driver::new()),
+        Arc::new(weir_mtconnect::MtconnectDriver::new()),
+        Arc::new(weir_pickup::CsvPickup::new(config.connect.pickup_dirs.clone(), pickup.clone())),
+        Arc::new(weir_pickup::SqlPickup::new(pickup)),
+        Arc::new(weir_line::LineDriver::new()),
+    ]
 }
 
 impl Node {
@@ -65,15 +93,18 @@ impl Node {
             .map_err(|source| NodeError::Listen { address, source })?;
         let local = socket.local_addr().map_err(|source| NodeError::Listen { address, source })?;
         let opened = config.clone();
-        let (store, historian, audit, tls) = tokio::task::spawn_blocking(move || open(&opened))
-            .await
-            .map_err(|_| NodeError::Interrupted)??;
+        let Opened { store, historian, audit, tls, mqtt_tls } =
+            tokio::task::spawn_blocking(move || open(&opened))
+                .await
+                .map_err(|_| NodeError::Interrupted)??;
         let access = Access::open(store.clone(), access_options(&config))?;
         let first = first::create(&store, &access, &config.organisation, FIRST_TENANT).await?;
         let sink = Arc::new(ToHistorian(historian.clone()));
         let mut options = weir_connect::Options::new(config.data.dir.join("spool"));
         options.spool_bytes_max = u64::from(config.connect.spool_mib) << 20;
-        let supervisor = Supervisor::new(drivers(), sink, options)?;
+        let listening = broker::open(&config.mqtt, &config.data.dir, mqtt_tls).await?;
+        let drivers = drivers(&config, listening.as_ref().map(|listening| &listening.broker));
+        let supervisor = Supervisor::new(drivers, sink, options)?;
         let from = *store.head().borrow();
         devices::start(&store, &supervisor).await?;
 
@@ -100,6 +131,11 @@ impl Node {
             tokio::spawn(follow::changes_to_audit(store.clone(), audit.clone(), stop.clone())),
             tokio::spawn(devices::follow(store.clone(), supervisor.clone(), from, stop.clone())),
         ];
+        let mqtt = listening.map(|listening| {
+            let (broker, address) = listening.serve(access.clone(), store.clone(), stop.clone());
+            tracing::info!(%address, "the MQTT broker listens");
+            Mqtt { broker, address }
+        });
         let router = weir_api::router(state);
         let connections = config.listen.connections_max;
         let listener = listener::serve(socket, acceptor, router, connections, stop.clone());
@@ -108,7 +144,7 @@ impl Node {
             url,
             certificate,
             first,
-            rooms: Rooms { store, historian, audit, access, supervisor },
+            rooms: Rooms { store, historian, audit, access, supervisor, mqtt },
             stop,
             listener: tokio::spawn(listener),
             followers,
@@ -126,6 +162,11 @@ impl Node {
         self.certificate.as_deref()
     }
 
+    /// Where the MQTT broker listens, where it runs.
+    pub fn mqtt_address(&self) -> Option<SocketAddr> {
+        self.rooms.mqtt.as_ref().map(|mqtt| mqtt.address)
+    }
+
     /// The administrator that was created by this start, if the data folder was empty.
     pub fn first_administrator(&self) -> Option<&FirstAdministrator> {
         self.first.as_ref()
@@ -136,8 +177,11 @@ impl Node {
         tracing::info!("stopping");
         self.stop.cancel();
         let _ = self.listener.await;
-        let Rooms { store, historian, audit, access, supervisor } = self.rooms;
+        let Rooms { store, historian, audit, access, supervisor, mqtt } = self.rooms;
         supervisor.shutdown().await;
+        if let Some(Mqtt { broker, .. }) = mqtt {
+            broker.shutdown().await;
+        }
         for follower in self.followers {
             let _ = follower.await;
         }
@@ -150,13 +194,20 @@ impl Node {
     }
 }
 
-type Opened = (Store, Historian, Audit, Option<tls::Tls>);
+/// The rooms whose files are open.
+struct Opened {
+    store: Store,
+    historian: Historian,
+    audit: Audit,
+    tls: Option<tls::Tls>,
+    mqtt_tls: Option<TlsAcceptor>,
+}
 
 /// Everything that reads files before the node can run.
 fn open(config: &Config) -> Result<Opened, NodeError> {
     let dir = &config.data.dir;
     std::fs::create_dir_all(dir).map_err(|source| NodeError::Data { path: dir.clone(), source })?;
-    let schema = Access::schema(weir_api::schema(Schema::new().with::<weir_connect::Devices>()));
+    let schema = Access::schema(weir_api::schema(weir_connect::schema(Schema::new())));
     let store = Store::open(&dir.join("store"), schema, weir_store::Options::default())?;
     let options = weir_historian::Options {
         future_max: Duration::from_secs(config.historian.future_s.into()),
@@ -165,8 +216,17 @@ fn open(config: &Config) -> Result<Opened, NodeError> {
     };
     let historian = Historian::open(&dir.join("historian"), options)?;
     let audit = Audit::open(&audit_dir(dir), weir_audit::Options::default())?;
-    let tls = tls::prepare(&config.listen, dir, SystemTime::now())?;
-    Ok((store, historian, audit, tls))
+    let encrypt = |mode, address, inside| {
+        let wanted = tls::is_wanted(mode, address);
+        wanted.then(|| tls::prepare(&config.listen, dir, SystemTime::now(), inside)).transpose()
+    };
+    let tls = encrypt(config.listen.tls, config.listen.address, tls::Inside::Http)?;
+    let mqtt_tls = match config.mqtt.enabled {
+        true => encrypt(config.mqtt.tls, config.mqtt.address, tls::Inside::Mqtt)?,
+        false => None,
+    };
+    let mqtt_tls = mqtt_tls.map(|tls| tls.acceptor);
+    Ok(Opened { store, historian, audit, tls, mqtt_tls })
 }
 
 fn access_options(config: &Config) -> weir_access::Options {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use weir_connect::{Refused, Sink};
 use weir_historian::{AppendError, Historian};
-use weir_model::Batch;
+use weir_model::{Batch, TagId, TenantId, Timestamp};
 
 /// Gives the batches of devices to the historian.
 pub(crate) struct ToHistorian(pub(crate) Historian);
@@ -22,5 +22,9 @@ impl Sink for ToHistorian {
             ) => Err(Refused::Never(error.to_string())),
             Err(error) => Err(Refused::Later(error.to_string())),
         }
+    }
+
+    fn newest(&self, tenant: TenantId, tags: &[TagId]) -> Option<Timestamp> {
+        tags.iter().filter_map(|tag| self.0.last(tenant, *tag)).map(|sample| sample.time).max()
     }
 }

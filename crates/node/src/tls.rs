@@ -1,7 +1,7 @@
 //! Encryption of the listener: the operator's certificate, or one generated in the data folder.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -58,31 +58,40 @@ pub(crate) struct Tls {
     pub(crate) certificate: PathBuf,
 }
 
-/// Makes the acceptor that the settings ask for; none where connections stay plain.
+/// What is spoken inside TLS, by its ALPN names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Inside {
+    Http,
+    Mqtt,
+}
+
+/// Whether connections to an address are encrypted.
+pub(crate) fn is_wanted(mode: TlsMode, address: SocketAddr) -> bool {
+    match mode {
+        TlsMode::On => true,
+        TlsMode::Off => false,
+        TlsMode::Auto => !address.ip().is_loopback(),
+    }
+}
+
+/// Makes an acceptor with the certificate of the settings, or with a generated one.
 pub(crate) fn prepare(
     listen: &Listen,
     dir: &Path,
     now: SystemTime,
-) -> Result<Option<Tls>, TlsError> {
-    let wanted = match listen.tls {
-        TlsMode::On => true,
-        TlsMode::Off => false,
-        TlsMode::Auto => !listen.address.ip().is_loopback(),
-    };
-    if !wanted {
-        return Ok(None);
-    }
+    inside: Inside,
+) -> Result<Tls, TlsError> {
     let own = [&listen.certificate, &listen.key].map(|p| !p.as_os_str().is_empty());
     let (certificate, key) = match own {
         [true, true] => (listen.certificate.clone(), listen.key.clone()),
         [false, false] => generated(&dir.join("tls"), listen.address.ip(), now)?,
         _ => return Err(TlsError::HalfSet),
     };
-    let acceptor = acceptor(&certificate, &key)?;
-    Ok(Some(Tls { acceptor, certificate }))
+    let acceptor = acceptor(&certificate, &key, inside)?;
+    Ok(Tls { acceptor, certificate })
 }
 
-fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+fn acceptor(certificate: &Path, key: &Path, inside: Inside) -> Result<TlsAcceptor, TlsError> {
     let pem = |path: &Path, error: rustls::pki_types::pem::Error| TlsError::Pem {
         path: path.to_owned(),
         reason: error.to_string(),
@@ -96,7 +105,11 @@ fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, private)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = match inside {
+        Inside::Http => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        // Few clients of MQTT offer a name; with none here, all are taken as they come.
+        Inside::Mqtt => Vec::new(),
+    };
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

@@ -1,5 +1,6 @@
 //! Devices: what they are, how they are doing, and their points.
 
+mod call;
 mod change;
 mod probe;
 mod view;
@@ -11,7 +12,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use utoipa_axum::routes;
 use weir_access::Action;
-use weir_connect::{Device, DeviceStatus, Devices};
+use weir_connect::{Device, DeviceSecrets, DeviceStatus, Devices};
 use weir_model::Identifier;
 use weir_store::{Expect, Versioned};
 use weir_twin::{Draft, Tags, TwinError};
@@ -41,7 +42,10 @@ pub(super) fn routes() -> Vec<Route> {
         needs(Action::DeviceWrite, routes!(update)),
         needs(Action::DeviceWrite, routes!(delete)),
         needs(Action::DeviceWrite, routes!(probe::test)),
+        needs(Action::DeviceWrite, routes!(probe::discover)),
         needs(Action::DeviceWrite, routes!(probe::browse)),
+        needs(Action::DeviceRead, routes!(probe::log)),
+        needs(Action::DeviceControl, routes!(call::call)),
         needs(Action::DeviceWrite, routes!(probe::restart)),
         needs(Action::DeviceRead, routes!(probe::protocols)),
     ]
@@ -129,14 +133,15 @@ fn matches(device: &Device, words: &str) -> bool {
 async fn create(
     State(state): State<ApiState>,
     visit: Visit,
-    Document(input): Document<DeviceInput>,
+    Document(mut input): Document<DeviceInput>,
 ) -> Result<Response, Failure> {
     let organisation = visit.organisation()?;
-    change::check_input(&visit, &input)?;
+    let secrets = change::take_secrets(&visit, &input.protocol, &mut input.settings, None)?;
+    change::check_input(&visit, &input, &secrets)?;
     change::check_ceiling(&visit, input.grade, input.asset.as_ref(), &input.points)?;
     let (_, id) = visit
         .change("device.create", |snap, commit| {
-            change::create(&visit, snap, commit, &organisation.prefix, &input)
+            change::create(&visit, snap, commit, &organisation.prefix, &input, &secrets)
         })
         .await?;
     let location = super::header(format!("/api/v1/devices/{}", super::segment(&id)));
@@ -189,12 +194,19 @@ async fn update(
                 let (id, current) = (id.clone(), current.version);
                 return Err(TwinError::Version { id, expected, current }.into());
             }
-            let input: DevicePatch = patch.apply(&DevicePatch::of(&current.record))?;
+            let mut input: DevicePatch = patch.apply(&DevicePatch::of(&current.record))?;
             super::kept_id(&input.id, &current.record.id)?;
-            change::check_patch(&visit, &input, &current.record)?;
+            let device = &current.record;
+            let secrets = change::take_secrets(
+                &visit,
+                &device.protocol,
+                &mut input.settings,
+                Some(&device.id),
+            )?;
+            change::check_patch(&visit, &input, device, &secrets)?;
             let points = input.points.as_deref().unwrap_or_default();
             change::check_ceiling(&visit, input.grade, input.asset.as_ref(), points)?;
-            change::update(&visit, snap, commit, &organisation.prefix, &input, &current)
+            change::update(&visit, snap, commit, &organisation.prefix, &input, &secrets, &current)
         })
         .await?;
     let (tag, view) = answer(&state, &visit, &id)?;
@@ -255,6 +267,9 @@ async fn delete(
                 }
             }
             draft.commit_mut().delete::<Devices>(&found.key, Expect::Version(found.version));
+            if snap.get::<DeviceSecrets>(visit.tenant(), &found.key)?.is_some() {
+                draft.commit_mut().delete::<DeviceSecrets>(&found.key, Expect::Any);
+            }
             weir_resolver::withdraw(snap, draft.commit_mut(), visit.tenant(), &id)?;
             Ok((draft.finish()?, ()))
         })

@@ -102,7 +102,7 @@ impl Bench {
 
     pub(crate) async fn with(limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let schema = Schema::new().with::<weir_connect::Devices>();
+        let schema = weir_connect::schema(Schema::new());
         let schema = Access::schema(weir_api::schema(schema));
         let store = Store::open(&dir.path().join("store"), schema, Default::default()).unwrap();
         let historian = Historian::open(&dir.path().join("historian"), Default::default()).unwrap();
@@ -216,8 +216,8 @@ impl Bench {
             "name": name, "roles": [role], "ceiling": ceiling, "password": password,
             "organisation": organisation,
         });
-        self.post("/api/v1/users", user).bearer(by).send().await.expect(201);
-        let (cookie, csrf) = self.sign_in(name, password).await;
+        let user = self.post("/api/v1/users", user).bearer(by).send().await.expect(201);
+        let (cookie, csrf) = self.sign_in(user["sign_in"].as_str().unwrap(), password).await;
         let session = self.get("/api/v1/session").cookie(&cookie).send().await.expect(200);
         let scopes = &session["permissions"];
         let made = if scopes.as_array().unwrap().contains(&json!("token:write")) {

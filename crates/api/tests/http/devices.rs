@@ -1,5 +1,6 @@
 //! Devices with their points, tests of them, and writes to them.
 
+use http::Method;
 use serde_json::{Value as Json, json};
 use weir_connect::{DeviceSpec, Point};
 use weir_model::TenantId;
@@ -194,4 +195,64 @@ async fn points_are_changed_added_and_let_go() {
     let speed =
         bench.get("/api/v1/tags/88.100%2Fspeed").bearer(&bench.admin).send().await.expect(200);
     assert_eq!(speed["protocol"], "http", "the tag stays with its history");
+}
+
+#[tokio::test]
+async fn secrets_are_kept_and_never_told() {
+    let bench = Bench::new().await;
+    let mut body = machine();
+    body["settings"]["password"] = json!("open sesame");
+    let made = bench.post("/api/v1/devices", body).bearer(&bench.admin).send().await;
+    assert!(!made.text().contains("sesame"));
+    let made = made.expect(201);
+    let marker = json!({"secret": "set"});
+    assert_eq!(made["settings"]["password"], marker);
+    let id = made["id"].as_str().unwrap();
+    let path = format!("/api/v1/devices/{}", id.replace('/', "%2F"));
+    let kept = || {
+        let key = id.to_lowercase();
+        let found = bench.store.get::<weir_connect::DeviceSecrets>(TenantId(1), &key).unwrap();
+        found.map(|found| {
+            let mut settings = json!({"password": marker});
+            found.record.give(&mut settings);
+            settings["password"].as_str().unwrap().to_owned()
+        })
+    };
+    assert_eq!(kept().as_deref(), Some("open sesame"));
+    // What was answered can be sent back, and what is not mentioned stays.
+    for patch in [json!({"settings": {"password": marker}}), json!({"name": "Machine 2"})] {
+        bench.call(Method::PATCH, &path, Some(patch)).bearer(&bench.admin).send().await.expect(200);
+        assert_eq!(kept().as_deref(), Some("open sesame"));
+    }
+    // A test of the device that is there may use what is kept of it; another may not.
+    let mut test = machine();
+    test["settings"]["password"] = marker.clone();
+    let strange = bench.post("/api/v1/devices/test", test.clone()).bearer(&bench.admin);
+    assert_eq!(strange.send().await.problem("invalid-value"), "/settings/password");
+    test["id"] = json!(id);
+    let known = bench.post("/api/v1/devices/test", test.clone()).bearer(&bench.admin);
+    assert!(!known.send().await.text().contains("sesame"));
+    let second = bench.second_organisation().await;
+    let foreign = bench.post("/api/v1/devices/test", test).bearer(&second).send().await;
+    assert_eq!(foreign.problem("invalid-value"), "/settings/password");
+    let export = bench.get("/api/v1/export").bearer(&bench.admin).send().await;
+    assert!(!export.text().contains("sesame"));
+    let none = json!({"settings": {"password": null}});
+    bench.call(Method::PATCH, &path, Some(none)).bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(kept(), None);
+}
+
+#[tokio::test]
+async fn devices_are_browsed_in_pages_and_what_a_protocol_lacks_is_told() {
+    let bench = Bench::new().await;
+    let mut at = json!({"protocol": "fake", "settings": {}});
+    let first = bench.post("/api/v1/devices/browse", at.clone()).bearer(&bench.admin);
+    let first = first.send().await.expect(200);
+    assert_eq!((&first["items"][0]["name"], &first["next"]), (&json!("first"), &json!("second")));
+    at["at"] = first["next"].clone();
+    let second = bench.post("/api/v1/devices/browse", at).bearer(&bench.admin);
+    assert_eq!(second.send().await.expect(200)["next"], Json::Null);
+    let nothing = json!({"protocol": "fake", "settings": {}});
+    let nothing = bench.post("/api/v1/devices/discover", nothing).bearer(&bench.admin);
+    nothing.send().await.problem("invalid-value");
 }

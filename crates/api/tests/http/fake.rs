@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use weir_connect::{
-    BrowseItem, Clock, Collected, DeviceSpec, Driver, DriverError, ErrorKind, RawWrite, Reading,
-    Session,
+    BrowseItem, BrowsePage, Circumstances, Clock, Collected, DeviceSpec, Driver, DriverError,
+    ErrorKind, RawWrite, Reading, Session,
 };
 use weir_model::{FieldError, Value};
 
@@ -29,10 +29,18 @@ impl Driver for FakeDriver {
     }
 
     fn describe(&self) -> Json {
-        json!({"type": "object", "properties": {"settings": {}, "address": {}}})
+        json!({
+            "settings": {"properties": {"password": {"x-secret": true}}},
+            "address": {},
+        })
     }
 
     fn check(&self, spec: &DeviceSpec) -> Result<(), Vec<FieldError>> {
+        let password = &spec.settings["password"];
+        if !(password.is_null() || password.is_string()) {
+            let detail = "a driver sees secrets, not markers".to_owned();
+            return Err(vec![FieldError { field: "/settings/password".into(), detail }]);
+        }
         let wrong = spec.points.iter().enumerate().filter(|(_, point)| !point.address.is_string());
         let errors: Vec<_> = wrong
             .map(|(number, _)| FieldError {
@@ -43,18 +51,16 @@ impl Driver for FakeDriver {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    async fn browse(
-        &self,
-        _settings: &Json,
-        _at: Option<&str>,
-    ) -> Result<Vec<BrowseItem>, DriverError> {
-        Ok(Vec::new())
+    async fn browse(&self, _: &Json, at: Option<&str>) -> Result<BrowsePage, DriverError> {
+        let name = at.unwrap_or("first").to_owned();
+        let next = at.is_none().then(|| "second".to_owned());
+        Ok(BrowsePage { items: vec![BrowseItem { name, ..Default::default() }], next })
     }
 
     async fn connect(
         &self,
         spec: Arc<DeviceSpec>,
-        clock: Arc<dyn Clock>,
+        circumstances: Circumstances,
     ) -> Result<Box<dyn Session>, DriverError> {
         if spec.settings["host"] == "nowhere" {
             return Err(DriverError::new(
@@ -64,6 +70,7 @@ impl Driver for FakeDriver {
                 "no route",
             ));
         }
+        let clock = circumstances.clock;
         Ok(Box::new(FakeSession { registers: self.0.clone(), spec, clock }))
     }
 }

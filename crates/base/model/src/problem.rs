@@ -1,6 +1,7 @@
 //! The one shape of every failed answer (RFC 9457) and its stable codes.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// A failed answer: `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -22,6 +23,10 @@ pub struct Problem {
     /// Which fields of the request are meant, where that can be said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// Extension members (RFC 9457, section 3.2) of codes that have some.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub extensions: Map<String, Value>,
 }
 
 /// One field of a request and what is wrong with it.
@@ -91,6 +96,8 @@ codes! {
     Internal = "internal", 500, "An internal error";
     /// A device answered with an error or not at all.
     DeviceFailed = "device-failed", 502, "The device did not do it";
+    /// A device presented a certificate that nobody has reviewed; the member `certificate` has it.
+    DeviceUntrusted = "device-untrusted", 502, "The device's certificate is not trusted";
     /// Overloaded, the disk is full, or the node is stopping; nothing was stored.
     Unavailable = "unavailable", 503, "Not available right now";
     /// The request took longer than allowed.
@@ -108,6 +115,7 @@ impl Problem {
             detail: detail.into(),
             request: None,
             errors: Vec::new(),
+            extensions: Map::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use weir_model::{Grade, Identifier};
-use weir_store::{Collection, History, Index};
+use weir_store::{Collection, History, Index, Schema};
 
 /// Largest settings of a device as JSON text.
 pub const DEVICE_SETTINGS_BYTES_MAX: usize = 64 * 1024;
@@ -67,6 +67,11 @@ impl Collection for Devices {
             add(Self::BY_ASSET, &asset.folded());
         }
     }
+}
+
+/// Adds the collections of devices and of their secrets.
+pub fn schema(schema: Schema) -> Schema {
+    schema.with::<Devices>().with::<crate::DeviceSecrets>()
 }
 
 #[cfg(test)]

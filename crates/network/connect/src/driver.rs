@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value as Json;
 use weir_model::{DataType, FieldError, Quality, Timestamp, Value};
 
 use crate::report::optional_value;
-use crate::{Clock, DeviceSpec, DriverError};
+use crate::{Clock, DeviceSpec, DriverError, ErrorKind, PeerCertificate, Receipt};
 
 /// One protocol. It holds no state of devices; what lives with a connection is a [`Session`].
 #[async_trait]
@@ -17,10 +17,13 @@ pub trait Driver: Send + Sync + 'static {
     /// The protocol's stable name, such as `modbus`.
     fn protocol(&self) -> &'static str;
 
-    /// What a form is made of: an object whose `settings` and `address` are JSON Schemas. Their
-    /// titles and descriptions are English; those of every language, English too, stand under
-    /// `x-title` and `x-description` by BCP 47 tag. `x-order` names the fields in order.
+    /// What a form is made of, as [`crate::form`] says.
     fn describe(&self) -> Json;
+
+    /// What the protocol can do besides reading.
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
+    }
 
     /// Whether settings and addresses are valid, without touching the network.
     ///
@@ -29,15 +32,24 @@ pub trait Driver: Send + Sync + 'static {
     /// `/points/3/address/type`).
     fn check(&self, spec: &DeviceSpec) -> Result<(), Vec<FieldError>>;
 
-    /// Lists what the device offers below a place, the root without one.
+    /// Lists the ways in which what stands at the address given by incomplete settings can be spoken to, the
+    /// best one first: endpoints of a server, units behind a gateway, brokers and their nodes.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Unsupported`] where the protocol has no such thing.
-    async fn browse(
-        &self,
-        settings: &Json,
-        at: Option<&str>,
-    ) -> Result<Vec<BrowseItem>, DriverError>;
+    /// [`ErrorKind::Unsupported`] where the protocol has no such thing.
+    async fn discover(&self, settings: &Json) -> Result<Vec<Discovered>, DriverError> {
+        let _ = settings;
+        Err(unsupported(self.protocol(), "this protocol cannot be searched; type the address"))
+    }
+
+    /// Lists what the device offers below a place, the root without one; a page at a time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where the protocol has no such thing.
+    async fn browse(&self, settings: &Json, at: Option<&str>) -> Result<BrowsePage, DriverError> {
+        let _ = (settings, at);
+        Err(unsupported(self.protocol(), "this protocol cannot be browsed; type the addresses"))
+    }
 
     /// Connects. The spec has passed [`Driver::check`].
     ///
@@ -46,8 +58,42 @@ pub trait Driver: Send + Sync + 'static {
     async fn connect(
         &self,
         spec: Arc<DeviceSpec>,
-        clock: Arc<dyn Clock>,
+        circumstances: Circumstances,
     ) -> Result<Box<dyn Session>, DriverError>;
+}
+
+fn unsupported(protocol: &str, cause: &str) -> DriverError {
+    DriverError::new(ErrorKind::Unsupported, protocol, "", cause)
+}
+
+/// What a protocol can do besides reading: pages offer nothing else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Abilities {
+    /// [`Driver::discover`].
+    pub discover: bool,
+    /// [`Driver::browse`].
+    pub browse: bool,
+    /// [`Session::write`].
+    pub write: bool,
+    /// [`Session::call`].
+    pub call: bool,
+}
+
+/// What a session is begun with, besides the spec.
+#[derive(Clone)]
+pub struct Circumstances {
+    /// Where timestamps come from.
+    pub clock: Arc<dyn Clock>,
+    /// Up to when samples of the device are stored; none for a device that never had any, and for a test. A
+    /// driver whose device keeps a history brings what came after, as [`Collected::backfill`].
+    pub since: Option<Timestamp>,
+}
+
+impl Circumstances {
+    /// A first connection.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, since: None }
+    }
 }
 
 /// A live connection to one device. Dropping it ends the connection.
@@ -71,10 +117,19 @@ pub trait Session: Send {
 
     /// Writes a raw value: reads what was there, writes, reads back. Never repeated by itself.
     async fn write(&mut self, point: usize, raw: &Value) -> Result<RawWrite, DriverError>;
+
+    /// Calls a method of the device, addressed as its browse items say. Never repeated by itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where the protocol has no such thing; else as a write.
+    async fn call(&mut self, method: &Json, arguments: &[Json]) -> Result<Vec<Json>, DriverError> {
+        let _ = (method, arguments);
+        Err(unsupported(&self.peer(), "this protocol has no methods"))
+    }
 }
 
 /// What one [`Session::collect`] brought.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Collected {
     /// One entry a point that was read or reported.
     pub readings: Vec<Reading>,
@@ -86,6 +141,11 @@ pub struct Collected {
     pub latency: Duration,
     /// Whether more is due at once, so that its samples can travel in the same batch.
     pub more: bool,
+    /// Whether the readings are late by intent: fetched from the device's own history, or sent by it after
+    /// it had been cut off. They raise no live value and no alarm.
+    pub backfill: bool,
+    /// Called when what became of the readings is known, for peers that wait for an acknowledgement.
+    pub receipt: Option<Receipt>,
 }
 
 /// What a device said about one point.
@@ -123,24 +183,55 @@ pub struct RawWrite {
     pub requests: u32,
 }
 
-/// One thing that a device offers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+/// One way to speak to what was found.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Discovered {
+    /// In a few words, for people: what it is, and how it is spoken to.
+    pub name: String,
+    /// What speaks for or against it, for people; may be empty.
+    pub detail: String,
+    /// The settings to go on with: those that were given, completed.
+    #[schema(value_type = Object)]
+    pub settings: Json,
+    /// The certificate that it presents, where it has one. A person reviews it before its thumbprint goes
+    /// into the settings.
+    pub certificate: Option<PeerCertificate>,
+}
+
+/// What a device offers below a place.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct BrowsePage {
+    /// A bounded number of things.
+    pub items: Vec<BrowseItem>,
+    /// The place to browse for the rest, where there is one.
+    pub next: Option<String>,
+}
+
+/// One thing that a device offers. Its default is a thing of no name that offers nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct BrowseItem {
     /// Where to browse on, unique within the device.
     pub at: String,
     /// What to show.
     pub name: String,
+    /// What the device says of it; may be empty.
+    pub description: String,
     /// Whether there is something below it.
     pub expandable: bool,
     /// The point address to use, where it is a value.
-    #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub address: Option<Json>,
+    /// What to call it by, where it is a method.
+    #[schema(value_type = Option<Object>)]
+    pub method: Option<Json>,
     /// What its values are, where it is a value.
-    #[serde(default)]
     pub data_type: Option<DataType>,
+    /// The unit of its values in the device's own words, where it tells.
+    pub unit: Option<String>,
+    /// Whether the device lets it be written; none where that is not known.
+    pub writable: Option<bool>,
     /// What it is right now, raw.
-    #[serde(default, skip_deserializing, serialize_with = "optional_value")]
+    #[serde(serialize_with = "optional_value")]
     #[schema(value_type = Option<Object>)]
     pub value: Option<Value>,
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use weir_model::Quality;
 
+use crate::PeerCertificate;
+
 /// A failure of a driver or a refused request to one device.
 ///
 /// Its text names the device, the place (host, port, address) and the cause with what to do.
@@ -19,6 +21,8 @@ pub struct DriverError {
     pub place: String,
     /// What happened and what to do.
     pub cause: String,
+    /// What the peer presented, where its certificate is not trusted.
+    pub certificate: Option<Box<PeerCertificate>>,
 }
 
 impl fmt::Display for DriverError {
@@ -40,6 +44,8 @@ pub enum ErrorKind {
     Misconfigured,
     /// The network or the device did not let us connect.
     Unreachable,
+    /// The peer's certificate is not among those that the settings trust, or not valid. Review it.
+    Untrusted,
     /// No answer in time. After a write, whether it was carried out is not known.
     Timeout,
     /// The connection ended.
@@ -99,7 +105,24 @@ impl DriverError {
         place: impl Into<String>,
         cause: impl Into<String>,
     ) -> Self {
-        Self { kind, device: device.into(), place: place.into(), cause: cause.into() }
+        Self {
+            kind,
+            device: device.into(),
+            place: place.into(),
+            cause: cause.into(),
+            certificate: None,
+        }
+    }
+
+    /// A peer whose certificate is to be reviewed.
+    pub fn untrusted(
+        device: impl Into<String>,
+        place: impl Into<String>,
+        cause: impl Into<String>,
+        certificate: PeerCertificate,
+    ) -> Self {
+        let error = Self::new(ErrorKind::Untrusted, device, place, cause);
+        Self { certificate: Some(Box::new(certificate)), ..error }
     }
 
     /// What happened without the device's name, for pages that show it already.

@@ -19,12 +19,19 @@
 //! ```
 
 mod backoff;
+mod certificate;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod device;
 mod driver;
 mod error;
+mod fields;
+pub mod form;
 mod outbox;
+mod receipt;
 mod report;
+mod secrets;
 mod sequence;
 mod sink;
 mod spec;
@@ -33,14 +40,21 @@ mod status;
 mod supervisor;
 
 pub use backoff::Backoff;
+pub use certificate::{PeerCertificate, hex, is_thumbprint};
 pub use clock::{Clock, SystemClock};
-pub use device::{DEVICE_SETTINGS_BYTES_MAX, Device, Devices};
-pub use driver::{BrowseItem, Collected, Driver, Fault, RawWrite, Reading, Session};
+pub use device::{DEVICE_SETTINGS_BYTES_MAX, Device, Devices, schema};
+pub use driver::{
+    Abilities, BrowseItem, BrowsePage, Circumstances, Collected, Discovered, Driver, Fault,
+    RawWrite, Reading, Session,
+};
 pub use error::{ConnectError, DriverError, ErrorKind};
+pub use fields::Fields;
 pub use outbox::DEVICE_PRODUCERS;
+pub use receipt::{Receipt, Settled};
 pub use report::{TestReport, TestValue, WriteReport};
+pub use secrets::{DeviceSecrets, Secrets};
 pub use sink::{Refused, Sink};
 pub use spec::{DeviceSpec, POINTS_MAX, Point, SCALINGS_MAX, Scaling, WriteLimits};
 pub use spool::SpoolFull;
-pub use status::{Counters, DeliveryStatus, DeviceStatus, State};
+pub use status::{Counters, DeliveryStatus, DeviceStatus, LogLevel, LogLine, State};
 pub use supervisor::{Applied, DEVICES_MAX, Options, Supervisor};

@@ -17,9 +17,12 @@ use tokio_util::sync::CancellationToken;
 use weir_model::{Batch, Producer, Sample, TagId, TenantId, Timestamp};
 
 use crate::sequence::Sequencer;
-use crate::spool::{Key, Losses, Spool, Spooled, key};
+use crate::spool::{Appended, Key, Losses, Spool, Spooled, key};
 use crate::status::Meters;
-use crate::{Backoff, Clock, ConnectError, DeliveryStatus, Options, Refused, Sink};
+use crate::{
+    Backoff, Clock, ConnectError, DeliveryStatus, DeviceSpec, Options, Receipt, Refused, Settled,
+    Sink,
+};
 
 /// How often the spool is made durable and sequence numbers are reserved anew.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -42,6 +45,17 @@ pub const DEVICE_PRODUCERS: &str = "device:";
 pub(crate) struct Parcel {
     pub(crate) arrival: Timestamp,
     pub(crate) samples: Vec<(TagId, Sample)>,
+    pub(crate) backfill: bool,
+    /// Called when all samples are on disk, or lost.
+    pub(crate) receipts: Vec<Receipt>,
+}
+
+/// What became of a batch that was offered.
+enum Offered {
+    Stored,
+    /// It will never be stored; it was counted as lost.
+    Refused,
+    Later,
 }
 
 /// Delivery for all devices of a supervisor.
@@ -53,6 +67,7 @@ pub(crate) struct Outbox {
     spool_bytes_max: u64,
     sequencer: Sequencer,
     spool: Mutex<Spool>,
+    syncing: tokio::sync::Mutex<()>,
     /// Whose counters a loss belongs to.
     meters: Mutex<HashMap<Key, Arc<Meters>>>,
     refusing: Mutex<Option<String>>,
@@ -76,6 +91,7 @@ impl Outbox {
             spool_bytes_max: options.spool_bytes_max,
             sequencer,
             spool: Mutex::new(spool),
+            syncing: tokio::sync::Mutex::default(),
             meters: Mutex::default(),
             refusing: Mutex::default(),
             dropped: AtomicU64::new(0),
@@ -97,6 +113,12 @@ impl Outbox {
         }
     }
 
+    /// Up to when samples of a device are stored, as far as the sink knows.
+    pub(crate) fn newest(&self, spec: &DeviceSpec) -> Option<Timestamp> {
+        let tags: Vec<_> = spec.points.iter().map(|point| point.tag).collect();
+        self.sink.newest(spec.tenant, &tags)
+    }
+
     fn spool(&self) -> MutexGuard<'_, Spool> {
         lock(&self.spool)
     }
@@ -112,25 +134,65 @@ impl Outbox {
 
     /// Delivers what one device sends, in order, until the device is gone.
     pub(crate) async fn pump(self: Arc<Self>, key: Key, mut parcels: mpsc::Receiver<Parcel>) {
-        while let Some(Parcel { arrival, samples }) = parcels.recv().await {
-            let sequence = self.sequencer.next(self.clock.now());
-            let producer = Producer::new(&key.1, sequence).ok();
-            let batch = Batch { tenant: key.0, producer, backfill: false, arrival, samples };
-            let waits = self.spool().waits(&key);
-            if !waits && self.offer(&batch).await {
-                continue;
+        while let Some(parcel) = parcels.recv().await {
+            let Parcel { arrival, samples, backfill, receipts } = parcel;
+            let settled = if samples.is_empty() {
+                Settled::Stored
+            } else {
+                let sequence = self.sequencer.next(self.clock.now());
+                let producer = Producer::new(&key.1, sequence).ok();
+                let batch = Batch { tenant: key.0, producer, backfill, arrival, samples };
+                self.dispatch(&key, batch, !receipts.is_empty()).await
+            };
+            for receipt in receipts {
+                receipt.settle(settled);
             }
-            self.keep(batch).await;
         }
     }
 
-    /// Offers a batch to the sink; says whether it is dealt with.
-    async fn offer(&self, batch: &Batch) -> bool {
+    /// Brings a batch to the sink or into the spool. Where somebody waits for a receipt, the spool
+    /// is on disk before this returns.
+    async fn dispatch(self: &Arc<Self>, key: &Key, batch: Batch, is_awaited: bool) -> Settled {
+        let waits = self.spool().waits(key);
+        if !waits {
+            match self.offer(&batch).await {
+                Offered::Stored => return Settled::Stored,
+                Offered::Refused => return Settled::Refused,
+                Offered::Later => {}
+            }
+        }
+        let is_kept = self.keep(batch).await && (!is_awaited || self.sync_spool().await);
+        if is_kept { Settled::Stored } else { Settled::Dropped }
+    }
+
+    /// Makes the spool durable; says whether it is.
+    async fn sync_spool(self: &Arc<Self>) -> bool {
+        // One at a time: who finds nothing left to sync must know that it is on disk, and not still
+        // on its way there for somebody else.
+        let _turn = self.syncing.lock().await;
+        let outbox = Arc::clone(self);
+        let synced = blocking(move || {
+            let unsynced = outbox.spool().unsynced()?;
+            unsynced.sync().inspect_err(|_| outbox.spool().not_synced())
+        });
+        match synced.await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "the spool cannot be made durable");
+                false
+            }
+        }
+    }
+
+    /// Offers a batch to the sink.
+    async fn offer(&self, batch: &Batch) -> Offered {
+        let mut never = false;
         let refusal = match timeout(self.deliver_timeout, self.sink.deliver(batch.clone())).await {
             Ok(Ok(())) => None,
             Ok(Err(Refused::Never(reason))) => {
                 tracing::error!(producer = ?batch.producer, reason, "a batch can never be stored");
                 self.lose(vec![(key(batch), batch.samples.len() as u64)]);
+                never = true;
                 None
             }
             Ok(Err(Refused::Later(reason))) => Some(reason),
@@ -145,27 +207,36 @@ impl Outbox {
             }
         }
         *refusing = refusal;
-        taken
+        match taken {
+            false => Offered::Later,
+            true if never => Offered::Refused,
+            true => Offered::Stored,
+        }
     }
 
-    async fn keep(self: &Arc<Self>, batch: Batch) {
+    /// Appends a batch to the spool; says whether it is there. Where the spool is full and drops what
+    /// is new, the batch is among the losses.
+    async fn keep(self: &Arc<Self>, batch: Batch) -> bool {
         let owner = key(&batch);
         let samples = batch.samples.len();
         let outbox = Arc::clone(self);
         let appended = blocking(move || outbox.spool().append(&batch)).await;
-        match appended {
-            Ok(losses) => {
+        let is_kept = match appended {
+            Ok(Appended { is_kept, losses }) => {
                 if let Some(meters) = lock(&self.meters).get(&owner) {
                     Meters::add(&meters.spooled, samples);
                 }
                 self.lose(losses);
+                is_kept
             }
             Err(error) => {
                 tracing::error!(%error, "the spool cannot be written; samples are lost");
                 self.lose(vec![(owner, samples as u64)]);
+                false
             }
-        }
+        };
         self.spooled.notify_one();
+        is_kept
     }
 
     fn lose(&self, losses: Losses) {
@@ -259,7 +330,7 @@ impl Outbox {
             let mut batch = window[index].batch.clone();
             let age = self.clock.now().nanos().saturating_sub(batch.arrival.nanos());
             batch.backfill |= i128::from(age) > self.backfill_after.as_nanos() as i128;
-            if !self.offer(&batch).await {
+            if matches!(self.offer(&batch).await, Offered::Later) {
                 return Some(index);
             }
         }
@@ -267,14 +338,11 @@ impl Outbox {
     }
 
     async fn housekeep(self: &Arc<Self>) {
+        self.sync_spool().await;
         let outbox = Arc::clone(self);
-        let done = blocking(move || {
-            let unsynced = outbox.spool().unsynced()?;
-            unsynced.sync()?;
-            outbox.sequencer.reserve(outbox.clock.now())
-        });
-        if let Err(error) = done.await {
-            tracing::error!(%error, "the spool's folder cannot be written");
+        let reserved = blocking(move || outbox.sequencer.reserve(outbox.clock.now()));
+        if let Err(error) = reserved.await {
+            tracing::error!(%error, "sequence numbers cannot be reserved");
         }
     }
 }

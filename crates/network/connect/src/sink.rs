@@ -1,7 +1,7 @@
 //! Where samples go.
 
 use async_trait::async_trait;
-use weir_model::Batch;
+use weir_model::{Batch, TagId, TenantId, Timestamp};
 
 /// Takes batches of samples, in the node the historian.
 ///
@@ -12,6 +12,12 @@ use weir_model::Batch;
 pub trait Sink: Send + Sync + 'static {
     /// Stores the batch durably, or refuses it whole.
     async fn deliver(&self, batch: Batch) -> Result<(), Refused>;
+
+    /// The time of the newest sample of some tags of a tenant; none where it has none, or does not know.
+    fn newest(&self, tenant: TenantId, tags: &[TagId]) -> Option<Timestamp> {
+        let _ = (tenant, tags);
+        None
+    }
 }
 
 /// Why a sink did not take a batch.

@@ -101,6 +101,14 @@ impl Unsynced {
     }
 }
 
+/// What [`Spool::append`] did.
+#[derive(Debug)]
+pub(crate) struct Appended {
+    /// Whether the batch is in the spool; else it is among the losses.
+    pub(crate) is_kept: bool,
+    pub(crate) losses: Losses,
+}
+
 /// Makes the names in a folder durable.
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
@@ -230,9 +238,12 @@ impl Spool {
     }
 
     /// Appends a batch; where the spool is full, says what was lost instead or beside.
-    pub(crate) fn append(&mut self, batch: &Batch) -> io::Result<Losses> {
+    pub(crate) fn append(&mut self, batch: &Batch) -> io::Result<Appended> {
         let frame = frame::encode(batch);
-        let refused = || vec![(key(batch), batch.samples.len() as u64)];
+        let refused = || {
+            let losses = vec![(key(batch), batch.samples.len() as u64)];
+            Appended { is_kept: false, losses }
+        };
         let size = frame.len() as u64;
         if frame::too_large(size) || size + MAGIC.len() as u64 > self.bytes_max {
             return Ok(refused());
@@ -253,7 +264,7 @@ impl Spool {
             count(&mut segment.load, batch);
         }
         self.pending.entry(key(batch)).or_default().add(batch.samples.len());
-        Ok(losses)
+        Ok(Appended { is_kept: true, losses })
     }
 
     fn write(&mut self, frame: &[u8]) -> io::Result<()> {
@@ -302,6 +313,12 @@ impl Spool {
         let file = self.writer.as_ref().filter(|_| frames).map(File::try_clone).transpose()?;
         let dir = std::mem::take(&mut self.new_file).then(|| self.dir.clone());
         Ok(Unsynced { file, dir })
+    }
+
+    /// Takes back that what was appended is durable: the disk refused.
+    pub(crate) fn not_synced(&mut self) {
+        self.new_frames = true;
+        self.new_file = true;
     }
 
     /// Reads the next batches without taking them out; [`Spool::advance`] does.

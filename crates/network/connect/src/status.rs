@@ -1,10 +1,13 @@
 //! What a device is doing and why, and its counters.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use weir_model::{Identifier, Timestamp};
+
+use crate::PeerCertificate;
 
 /// The states of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -39,6 +42,14 @@ impl State {
             Self::Stopped => "stopped",
         }
     }
+
+    const fn level(self) -> LogLevel {
+        match self {
+            Self::Connecting | Self::Online | Self::Stopped => LogLevel::Info,
+            Self::Degraded | Self::Disabled => LogLevel::Warning,
+            Self::BackingOff | Self::Misconfigured => LogLevel::Error,
+        }
+    }
 }
 
 /// What a device is doing.
@@ -59,6 +70,8 @@ pub struct DeviceStatus {
     /// When it tries again, while backing off.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_attempt: Option<Timestamp>,
+    /// What the device presented, where it backs off because its certificate is not trusted.
+    pub certificate: Option<PeerCertificate>,
     /// How many points have no usable value.
     pub points_bad: usize,
     /// How many points it has.
@@ -145,7 +158,10 @@ impl Meters {
 
 /// State and reason, written by the device's task and read by everybody.
 #[derive(Debug)]
-pub(crate) struct Board(Mutex<Entry>);
+pub(crate) struct Board {
+    entry: Mutex<Entry>,
+    log: Arc<Log>,
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
@@ -154,23 +170,90 @@ pub(crate) struct Entry {
     pub(crate) since: Timestamp,
     pub(crate) next_attempt: Option<Timestamp>,
     pub(crate) points_bad: usize,
+    pub(crate) certificate: Option<PeerCertificate>,
+}
+
+/// One line of a device's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct LogLine {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub time: Timestamp,
+    /// How grave it is.
+    pub level: LogLevel,
+    /// What happened, for people.
+    pub text: String,
+}
+
+/// How grave a line of a device's log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// As it should be.
+    Info,
+    /// Some points fail, or the device is switched off.
+    Warning,
+    /// The device is lost or set up wrongly.
+    Error,
+}
+
+/// Most lines of a device's log: a night of a device that comes and goes.
+const LOG_LINES_MAX: usize = 100;
+
+/// What a device did lately, the newest last; kept over changes of its configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Log(Mutex<VecDeque<LogLine>>);
+
+impl Log {
+    /// Adds a line; one that says what the last one said only moves its time.
+    pub(crate) fn add(&self, time: Timestamp, level: LogLevel, text: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = lines.back_mut()
+            && last.text == text
+        {
+            last.time = time;
+            return;
+        }
+        if lines.len() >= LOG_LINES_MAX {
+            lines.pop_front();
+        }
+        lines.push_back(LogLine { time, level, text });
+    }
+
+    /// The lines, the newest first.
+    pub(crate) fn lines(&self) -> Vec<LogLine> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().rev().cloned().collect()
+    }
 }
 
 impl Board {
-    pub(crate) fn new(now: Timestamp) -> Self {
-        Self(Mutex::new(Entry {
+    pub(crate) fn new(now: Timestamp, log: Arc<Log>) -> Self {
+        let entry = Entry {
             state: State::Connecting,
             reason: None,
             since: now,
             next_attempt: None,
             points_bad: 0,
-        }))
+            certificate: None,
+        };
+        Self { entry: Mutex::new(entry), log }
+    }
+
+    /// What happened lately, the newest first.
+    pub(crate) fn log(&self) -> Vec<LogLine> {
+        self.log.lines()
+    }
+
+    /// What the next board of the device goes on with.
+    pub(crate) fn share_log(&self) -> Arc<Log> {
+        Arc::clone(&self.log)
     }
 
     fn lock(&self) -> MutexGuard<'_, Entry> {
         // An entry is replaced field by field without panics between, so it is whole even if a
         // holder of the lock panicked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn get(&self) -> Entry {
@@ -191,9 +274,21 @@ impl Board {
             entry.state = state;
             entry.since = now;
         }
+        let told = state == State::Connecting || (!changed && entry.reason == reason);
         entry.reason = reason;
         entry.next_attempt = next_attempt;
+        if !told {
+            let text = match &entry.reason {
+                Some(reason) => format!("{}: {reason}", state.as_str()),
+                None => state.as_str().to_owned(),
+            };
+            self.log.add(now, state.level(), text);
+        }
         changed
+    }
+
+    pub(crate) fn set_certificate(&self, certificate: Option<PeerCertificate>) {
+        self.lock().certificate = certificate;
     }
 
     pub(crate) fn set_points_bad(&self, bad: usize) {

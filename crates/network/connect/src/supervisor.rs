@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -21,9 +21,9 @@ use crate::outbox::{Outbox, Parcel, producer_key};
 use crate::spool::Key;
 use crate::status::{Board, Meters};
 use crate::{
-    Backoff, BrowseItem, Clock, ConnectError, DeliveryStatus, DeviceSpec, DeviceStatus, Driver,
-    DriverError, ErrorKind, Sink, SpoolFull, State, SystemClock, TestReport, TestValue,
-    WriteReport,
+    Backoff, BrowsePage, Circumstances, Clock, ConnectError, DeliveryStatus, DeviceSpec,
+    DeviceStatus, Discovered, Driver, DriverError, ErrorKind, LogLine, Sink, SpoolFull, State,
+    SystemClock, TestReport, TestValue, WriteReport,
 };
 
 /// Most devices of one node; each takes a task, a connection and some kilobytes.
@@ -163,12 +163,16 @@ impl Supervisor {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The protocols, each with its driver's description, by name.
-    pub fn protocols(&self) -> Vec<(&'static str, Json)> {
-        let mut all: Vec<_> =
-            self.inner.drivers.values().map(|d| (d.protocol(), d.describe())).collect();
-        all.sort_by_key(|(protocol, _)| *protocol);
+    /// The drivers, by the names of their protocols.
+    pub fn drivers(&self) -> Vec<&dyn Driver> {
+        let mut all: Vec<&dyn Driver> = self.inner.drivers.values().map(|d| &**d).collect();
+        all.sort_by_key(|driver| driver.protocol());
         all
+    }
+
+    /// The driver of a protocol.
+    pub fn driver(&self, protocol: &str) -> Option<&dyn Driver> {
+        self.inner.drivers.get(protocol).map(|driver| &**driver)
     }
 
     /// Whether a spec is valid, without touching the network.
@@ -266,10 +270,7 @@ impl Supervisor {
         let driver = self.inner.check(spec).map_err(|errors| misconfigured(name, &errors))?;
         let _permit = self.inner.probes.try_acquire().map_err(|_| too_many_probes(name))?;
         let attempt = self.inner.probe(&driver, spec);
-        match timeout(REQUEST_TIME_MAX, attempt).await {
-            Ok(result) => result,
-            Err(_) => Err(out_of_time(name)),
-        }
+        in_time(name, attempt).await
     }
 
     /// Lists what a device offers below a place, the root without one.
@@ -281,15 +282,46 @@ impl Supervisor {
         protocol: &str,
         settings: &Json,
         at: Option<&str>,
-    ) -> Result<Vec<BrowseItem>, DriverError> {
-        let driver = self.inner.drivers.get(protocol).ok_or_else(|| {
-            DriverError::new(ErrorKind::Unsupported, protocol, "", "there is no such protocol")
-        })?;
-        let _permit = self.inner.probes.try_acquire().map_err(|_| too_many_probes(protocol))?;
-        match timeout(REQUEST_TIME_MAX, driver.browse(settings, at)).await {
-            Ok(result) => result,
-            Err(_) => Err(out_of_time(protocol)),
-        }
+    ) -> Result<BrowsePage, DriverError> {
+        let (driver, _permit) = self.inner.ask(protocol)?;
+        in_time(protocol, driver.browse(settings, at)).await
+    }
+
+    /// Lists the ways in which what stands at an address can be spoken to, the best one first.
+    ///
+    /// # Errors
+    /// [`DriverError`]; [`ErrorKind::Unsupported`] where the protocol has no such thing.
+    pub async fn discover(
+        &self,
+        protocol: &str,
+        settings: &Json,
+    ) -> Result<Vec<Discovered>, DriverError> {
+        let (driver, _permit) = self.inner.ask(protocol)?;
+        in_time(protocol, driver.discover(settings)).await
+    }
+
+    /// What happened to a device lately, the newest first; none for one that was never applied.
+    pub fn log(&self, tenant: TenantId, device: &Identifier) -> Option<Vec<LogLine>> {
+        self.inner.devices().get(&(tenant, device.clone())).map(|device| device.board.log())
+    }
+
+    /// Calls a method of a running device, once.
+    ///
+    /// # Errors
+    /// [`DriverError`]. After [`ErrorKind::Timeout`] or [`ErrorKind::Disconnected`] it is not known
+    /// whether the device carried it out.
+    pub async fn call(
+        &self,
+        tenant: TenantId,
+        device: &Identifier,
+        method: Json,
+        arguments: Vec<Json>,
+    ) -> Result<Vec<Json>, DriverError> {
+        let known = self.inner.device(tenant, device)?;
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Call { method, arguments, reply };
+        known.commands.try_send(command).map_err(|_| busy(device))?;
+        answered(device, answer).await
     }
 
     /// Writes an engineering value to a point of a running device: checked against limits and
@@ -312,16 +344,7 @@ impl Supervisor {
         let (reply, answer) = oneshot::channel();
         let command = Command::Write { point: index, requested: value, raw, reply };
         known.commands.try_send(command).map_err(|_| busy(device))?;
-        match timeout(REQUEST_TIME_MAX, answer).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(DriverError::new(
-                ErrorKind::Stopped,
-                device.as_str(),
-                "",
-                "the device was stopped before the write was answered; whether it was carried out is not known",
-            )),
-            Err(_) => Err(out_of_time(device.as_str())),
-        }
+        answered(device, answer).await
     }
 
     /// Stops all devices, lets what they read reach the sink or the spool, and makes the spool
@@ -388,8 +411,9 @@ impl Inner {
         let now = self.options.clock.now();
         let producer = producer_key(key.0, &key.1.folded());
         let known = self.devices().get(&key).cloned();
-        let meters = known.map_or_else(Arc::<Meters>::default, |d| d.meters);
-        let board = Arc::new(Board::new(now));
+        let meters = known.as_ref().map_or_else(Arc::<Meters>::default, |d| Arc::clone(&d.meters));
+        let log = known.as_ref().map_or_else(Arc::default, |d| d.board.share_log());
+        let board = Arc::new(Board::new(now, log));
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let (parcels, pump) = match running.tasks.remove(&key) {
             Some(tasks) => (tasks.parcels, tasks.pump),
@@ -410,10 +434,20 @@ impl Inner {
             received,
             parcels.clone(),
             stop.clone(),
+            self.outbox.newest(&spec),
         );
         let runner = tokio::spawn(runner.run());
         running.tasks.insert(key.clone(), Tasks { runner, stop, parcels, pump, producer });
         self.devices().insert(key, Device { spec, board, meters, commands });
+    }
+
+    /// The driver to be asked something that needs no device, and the permit to do so.
+    fn ask(&self, protocol: &str) -> Result<(&dyn Driver, SemaphorePermit<'_>), DriverError> {
+        let driver = self.drivers.get(protocol).ok_or_else(|| {
+            DriverError::new(ErrorKind::Unsupported, protocol, "", "there is no such protocol")
+        })?;
+        let permit = self.probes.try_acquire().map_err(|_| too_many_probes(protocol))?;
+        Ok((&**driver, permit))
     }
 
     async fn probe(
@@ -422,8 +456,8 @@ impl Inner {
         spec: &DeviceSpec,
     ) -> Result<TestReport, DriverError> {
         let started = Instant::now();
-        let mut session =
-            driver.connect(Arc::new(spec.clone()), Arc::clone(&self.options.clock)).await?;
+        let circumstances = Circumstances::new(Arc::clone(&self.options.clock));
+        let mut session = driver.connect(Arc::new(spec.clone()), circumstances).await?;
         let indexes: Vec<usize> = (0..spec.points.len().min(TEST_POINTS_MAX)).collect();
         let readings = session.read(&indexes).await?;
         let latency_ms = started.elapsed().as_secs_f64() * 1000.0;
@@ -479,6 +513,7 @@ impl Device {
             reason: entry.reason,
             since: entry.since,
             next_attempt: entry.next_attempt,
+            certificate: entry.certificate,
             points_bad: entry.points_bad,
             points: self.spec.points.len(),
             counters: self.meters.snapshot(),
@@ -515,6 +550,31 @@ impl Device {
             .raw(value, clock.now())
             .map_err(|cause| fail(ErrorKind::OutOfLimits, name, cause))?;
         Ok((index, raw))
+    }
+}
+
+/// Does what a person waits for within [`REQUEST_TIME_MAX`].
+async fn in_time<T>(
+    whose: &str,
+    work: impl Future<Output = Result<T, DriverError>>,
+) -> Result<T, DriverError> {
+    timeout(REQUEST_TIME_MAX, work).await.unwrap_or_else(|_| Err(out_of_time(whose)))
+}
+
+/// Waits for a device's answer to a command.
+async fn answered<T>(
+    device: &Identifier,
+    answer: oneshot::Receiver<Result<T, DriverError>>,
+) -> Result<T, DriverError> {
+    match timeout(REQUEST_TIME_MAX, answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(DriverError::new(
+            ErrorKind::Stopped,
+            device.as_str(),
+            "",
+            "the device was stopped before it answered; whether it was carried out is not known",
+        )),
+        Err(_) => Err(out_of_time(device.as_str())),
     }
 }
 

@@ -18,7 +18,8 @@ use tokio_modbus::server::Service;
 use tokio_modbus::server::tcp::{Server, accept_tcp_connection};
 use tokio_modbus::{ExceptionCode, Request, Response};
 use weir_connect::{
-    DeviceSpec, Driver, Options, Point, Refused, Sink, State, Supervisor, SystemClock,
+    Circumstances, DeviceSpec, Driver, Options, Point, Refused, Sink, State, Supervisor,
+    SystemClock,
 };
 use weir_modbus::ModbusDriver;
 use weir_model::{Batch, DataType, TagId, TenantId};
@@ -118,7 +119,8 @@ fn cpu() -> Outcome<Duration> {
 async fn poll(port: u16, settings: Json, time: Duration) -> Outcome<(f64, f64)> {
     let spec = Arc::new(spec(0, port, 2, settings)?);
     let indexes: Vec<usize> = (0..spec.points.len()).collect();
-    let mut session = ModbusDriver::new().connect(spec, Arc::new(SystemClock)).await?;
+    let mut session =
+        ModbusDriver::new().connect(spec, Circumstances::new(Arc::new(SystemClock))).await?;
     session.read(&indexes).await?;
     let (started, cpu_before) = (Instant::now(), cpu()?);
     let mut registers = 0;

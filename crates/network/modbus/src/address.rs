@@ -1,10 +1,10 @@
 //! Addresses of points: table, number, type.
 
 use serde_json::Value as Json;
+use weir_connect::Fields;
 use weir_model::FieldError;
 
 use crate::Settings;
-use crate::fields::Fields;
 
 /// The four tables of a Modbus device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

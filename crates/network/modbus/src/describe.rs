@@ -1,29 +1,16 @@
 //! What a form for a Modbus device is made of.
 
 use serde_json::{Value as Json, json};
+use weir_connect::form::{self, advanced, field, integer};
 
-/// A JSON Schema with the properties `settings` and `address`. Titles and descriptions in every
-/// language stand under `x-title` and `x-description`.
 pub(crate) fn schema() -> Json {
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Modbus TCP",
-        "x-title": {"en": "Modbus TCP", "zh-CN": "Modbus TCP"},
-        "settings": settings(),
-        "address": address(),
-    })
-}
-
-fn field(mut schema: Json, title: [&str; 2], description: [&str; 2]) -> Json {
-    schema["title"] = title[0].into();
-    schema["x-title"] = json!({"en": title[0], "zh-CN": title[1]});
-    schema["description"] = description[0].into();
-    schema["x-description"] = json!({"en": description[0], "zh-CN": description[1]});
+    let mut schema = form::description(["Modbus TCP", "Modbus TCP"], settings(), address());
+    let about = [
+        "Registers and coils of PLCs, meters, drives and gateways, polled",
+        "轮询 PLC、仪表、变频器和网关的寄存器与线圈",
+    ];
+    schema["x-description"] = json!({"en": about[0], "zh-CN": about[1]});
     schema
-}
-
-fn integer(from: u64, to: u64, default: u64) -> Json {
-    json!({"type": "integer", "minimum": from, "maximum": to, "default": default})
 }
 
 fn settings() -> Json {
@@ -58,7 +45,7 @@ fn settings() -> Json {
                 ["How often points are read", "读取各测点的时间间隔"],
             ),
             "timeout_ms": field(
-                integer(10, 60_000, 1000),
+                advanced(integer(10, 60_000, 1000)),
                 ["Time-out (ms)", "超时（毫秒）"],
                 [
                     "The longest an answer may take; the connection is dropped then",
@@ -66,7 +53,7 @@ fn settings() -> Json {
                 ],
             ),
             "word_order": field(
-                word_order(),
+                advanced(word_order()),
                 ["Word order", "字节序"],
                 [
                     "Order of the bytes of 32- and 64-bit values over registers",
@@ -74,7 +61,7 @@ fn settings() -> Json {
                 ],
             ),
             "gap_registers": field(
-                integer(0, 124, 8),
+                advanced(integer(0, 124, 8)),
                 ["Gap (registers)", "合并间隔（寄存器）"],
                 [
                     "Registers between two points that are read along in one request",
@@ -82,7 +69,7 @@ fn settings() -> Json {
                 ],
             ),
             "registers_max": field(
-                integer(4, 125, 125),
+                advanced(integer(4, 125, 125)),
                 ["Registers a request", "单次读取上限"],
                 [
                     "Most registers of one request; some devices take fewer than 125",

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
-use weir_connect::{BrowseItem, Clock, DeviceSpec, Driver, DriverError, ErrorKind, Session};
+use weir_connect::{
+    Abilities, BrowseItem, BrowsePage, Circumstances, DeviceSpec, Driver, DriverError, ErrorKind,
+    Session,
+};
 use weir_model::{DataType, FieldError, Value};
 
 use crate::client::{CallError, Client, Data, Lookups};
@@ -72,19 +75,20 @@ impl Driver for ModbusDriver {
         describe::schema()
     }
 
+    fn abilities(&self) -> Abilities {
+        Abilities { browse: true, write: true, ..Abilities::default() }
+    }
+
     fn check(&self, spec: &DeviceSpec) -> Result<(), Vec<FieldError>> {
         parse(spec).map(|_| ())
     }
 
-    async fn browse(
-        &self,
-        settings: &Json,
-        at: Option<&str>,
-    ) -> Result<Vec<BrowseItem>, DriverError> {
+    async fn browse(&self, settings: &Json, at: Option<&str>) -> Result<BrowsePage, DriverError> {
         let settings =
             Settings::parse(settings).map_err(|errors| wrong_fields("modbus", &errors))?;
         let Some(at) = at else {
-            return Ok(Table::ALL.into_iter().map(|table| folder(table, 0)).collect());
+            let items = Table::ALL.into_iter().map(folder).collect();
+            return Ok(BrowsePage { items, next: None });
         };
         let (name, start) = at.split_once(':').unwrap_or((at, "0"));
         let (Some(table), Ok(start)) = (Table::parse(name), start.parse::<u16>()) else {
@@ -99,12 +103,14 @@ impl Driver for ModbusDriver {
     async fn connect(
         &self,
         spec: Arc<DeviceSpec>,
-        clock: Arc<dyn Clock>,
+        circumstances: Circumstances,
     ) -> Result<Box<dyn Session>, DriverError> {
         let (settings, addresses) =
             parse(&spec).map_err(|errors| wrong_fields(&spec.label(), &errors))?;
         let lookups = self.lookups.clone();
-        Ok(Box::new(ModbusSession::connect(spec, clock, settings, addresses, lookups).await?))
+        Ok(Box::new(
+            ModbusSession::connect(spec, circumstances.clock, settings, addresses, lookups).await?,
+        ))
     }
 }
 
@@ -113,15 +119,15 @@ fn wrong_fields(device: &str, errors: &[FieldError]) -> DriverError {
     DriverError::new(ErrorKind::Misconfigured, device, "", told.join("; "))
 }
 
-fn folder(table: Table, start: u32) -> BrowseItem {
+fn folder(table: Table) -> BrowseItem {
     let name = table.as_str();
+    let writable = Some(table.is_writable());
     BrowseItem {
-        at: format!("{name}:{start}"),
-        name: if start == 0 { name.to_owned() } else { format!("{name} {start}…") },
+        at: name.to_owned(),
+        name: name.to_owned(),
         expandable: true,
-        address: None,
-        data_type: None,
-        value: None,
+        writable,
+        ..Default::default()
     }
 }
 
@@ -131,7 +137,7 @@ async fn browse_table(
     settings: &Settings,
     table: Table,
     start: u16,
-) -> Result<Vec<BrowseItem>, DriverError> {
+) -> Result<BrowsePage, DriverError> {
     let unit = settings.unit;
     let count = BROWSE_ADDRESSES.min(u16::MAX - start).max(1);
     let mut ranges = vec![(start, count)];
@@ -159,10 +165,8 @@ async fn browse_table(
         }
     }
     let next = u32::from(start) + u32::from(count);
-    if next < 65536 {
-        found.push(folder(table, next));
-    }
-    Ok(found)
+    let next = (next < 65536).then(|| format!("{}:{next}", table.as_str()));
+    Ok(BrowsePage { items: found, next })
 }
 
 fn items(table: Table, start: u16, data: &Data) -> Vec<BrowseItem> {
@@ -180,10 +184,11 @@ fn items(table: Table, start: u16, data: &Data) -> Vec<BrowseItem> {
         BrowseItem {
             at: format!("{name}:{address}"),
             name: format!("{name} {address}"),
-            expandable: false,
             address: Some(json!({"table": name, "address": address, "type": raw_type})),
             data_type: Some(data_type),
+            writable: Some(table.is_writable()),
             value: Some(value),
+            ..Default::default()
         }
     };
     values.into_iter().enumerate().map(item).collect()

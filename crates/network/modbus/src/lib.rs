@@ -23,7 +23,6 @@ mod client;
 mod describe;
 mod driver;
 mod exception;
-mod fields;
 mod plan;
 mod session;
 mod settings;

@@ -245,6 +245,7 @@ impl Session for ModbusSession {
             missed,
             latency: self.client.latency,
             more: self.queue.peek().is_some_and(|Reverse(due)| due.at <= now),
+            ..Collected::default()
         })
     }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use weir_connect::Fields;
 use weir_model::FieldError;
 
 use crate::address::{WORD_ORDERS, WordOrder};
-use crate::fields::Fields;
 use crate::plan::REGISTERS_PER_REQUEST_MAX;
 
 /// Longest host name (RFC 1035, section 2.3.4).

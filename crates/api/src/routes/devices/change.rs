@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use weir_connect::{
-    DEVICE_SETTINGS_BYTES_MAX, Device, DeviceSpec, Devices, Point, Scaling, WriteLimits,
+    DEVICE_SETTINGS_BYTES_MAX, Device, DeviceSecrets, DeviceSpec, Devices, Point, Scaling, Secrets,
+    WriteLimits,
 };
 use weir_model::{
     DataDomain, DataType, FieldError, Grade, Identifier, Prefix, ProblemCode, TagId, Unit,
@@ -39,13 +40,13 @@ pub(super) struct DeviceInput {
     #[serde(default)]
     names: BTreeMap<String, String>,
     /// Which driver it needs, as `/api/v1/protocols` lists them.
-    protocol: String,
+    pub(super) protocol: String,
     /// The asset it belongs to; its points belong to it too where they name none.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub(super) asset: Option<Identifier>,
     /// The driver's settings.
-    settings: Json,
+    pub(super) settings: Json,
     /// Whether it should run.
     #[serde(default = "enabled")]
     enabled: bool,
@@ -76,8 +77,9 @@ pub(super) struct DevicePatch {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub(super) asset: Option<Identifier>,
-    /// The driver's settings.
-    settings: Json,
+    /// The driver's settings. A secret that stays as it is, is sent as it was answered:
+    /// `{"secret": "set"}`.
+    pub(super) settings: Json,
     /// Whether it should run.
     enabled: bool,
     /// Its own grade.
@@ -191,8 +193,46 @@ impl PointInput {
     }
 }
 
+/// Takes the secrets out of settings as they were sent, before anything else looks at them. `of` is the
+/// device whose kept secrets a marker stands for.
+pub(super) fn take_secrets(
+    visit: &Visit,
+    protocol: &str,
+    settings: &mut Json,
+    of: Option<&Identifier>,
+) -> Result<Secrets, Failure> {
+    let Some(driver) = visit.state().supervisor.driver(protocol) else {
+        return Ok(Secrets::default());
+    };
+    let known = match of {
+        Some(id) if super::is_seen(visit, id)? => stored_secrets(visit, id)?,
+        _ => Secrets::default(),
+    };
+    Secrets::take(&driver.describe(), settings, &known).map_err(Failure::fields)
+}
+
+fn stored_secrets(visit: &Visit, id: &Identifier) -> Result<Secrets, Failure> {
+    let found = visit.state().store.get::<DeviceSecrets>(visit.tenant(), &id.folded())?;
+    Ok(found.map(|found| found.record).unwrap_or_default())
+}
+
+/// Keeps the secrets of a device with its document.
+fn put_secrets(commit: &mut Commit, key: &str, secrets: &Secrets, had_some: bool) {
+    if !secrets.is_empty() {
+        commit.put::<DeviceSecrets>(key, secrets, Expect::Any);
+    } else if had_some {
+        commit.delete::<DeviceSecrets>(key, Expect::Any);
+    }
+}
+
 /// The device as its driver sees it, with numbers and identifiers that stand for those to come.
-pub(super) fn spec(visit: &Visit, input: &DeviceInput) -> Result<DeviceSpec, Failure> {
+pub(super) fn spec(
+    visit: &Visit,
+    input: &DeviceInput,
+    secrets: &Secrets,
+) -> Result<DeviceSpec, Failure> {
+    let mut settings = input.settings.clone();
+    secrets.give(&mut settings);
     let prefix = visit.organisation()?.prefix;
     let named = |asked: &Option<Identifier>, suffix: &str| match asked {
         Some(id) => Ok(id.clone()),
@@ -206,7 +246,7 @@ pub(super) fn spec(visit: &Visit, input: &DeviceInput) -> Result<DeviceSpec, Fai
         device: named(&input.id, "device")?,
         name: input.name.clone(),
         protocol: input.protocol.clone(),
-        settings: input.settings.clone(),
+        settings,
         points: points.collect::<Result<_, Failure>>()?,
         enabled: input.enabled,
         revision: 0,
@@ -215,13 +255,17 @@ pub(super) fn spec(visit: &Visit, input: &DeviceInput) -> Result<DeviceSpec, Fai
 
 /// Checks what needs no snapshot: names, bounds, the driver's own rules, and that the assets named
 /// are ones that the caller may see.
-pub(super) fn check_input(visit: &Visit, input: &DeviceInput) -> Result<(), Failure> {
+pub(super) fn check_input(
+    visit: &Visit,
+    input: &DeviceInput,
+    secrets: &Secrets,
+) -> Result<(), Failure> {
     check_fields(&input.name, &input.names, &input.settings)?;
     if input.points.len() > POINTS_A_REQUEST_MAX {
         let detail = format!("at most {POINTS_A_REQUEST_MAX} in one request; add more by PATCH");
         return Err(Failure::field(ProblemCode::InvalidValue, "/points", detail));
     }
-    visit.state().supervisor.check(&spec(visit, input)?).map_err(Failure::fields)?;
+    visit.state().supervisor.check(&spec(visit, input, secrets)?).map_err(Failure::fields)?;
     visible_asset(visit, input.asset.as_ref(), "/asset")?;
     for (number, point) in input.points.iter().enumerate() {
         visible_asset(visit, point.asset.as_ref(), &format!("/points/{number}/asset"))?;
@@ -265,6 +309,7 @@ pub(super) fn check_patch(
     visit: &Visit,
     patch: &DevicePatch,
     device: &Device,
+    secrets: &Secrets,
 ) -> Result<(), Failure> {
     if patch.protocol != device.protocol {
         let detail = "a device keeps its protocol; make a new device for another";
@@ -282,7 +327,7 @@ pub(super) fn check_patch(
         grade: patch.grade,
         points: patch.points.clone().unwrap_or_default(),
     };
-    check_input(visit, &input)
+    check_input(visit, &input, secrets)
 }
 
 /// A device and its tags in one commit.
@@ -292,6 +337,7 @@ pub(super) fn create(
     commit: Commit,
     prefix: &Prefix,
     input: &DeviceInput,
+    secrets: &Secrets,
 ) -> Result<(Commit, Identifier), Failure> {
     let mut draft = Draft::new(snap, commit);
     let mut minter = Minter::new(snap, visit.tenant(), prefix.clone())?;
@@ -309,6 +355,7 @@ pub(super) fn create(
         grade: input.grade,
     };
     draft.commit_mut().put::<Devices>(id.folded(), &device, Expect::Absent);
+    put_secrets(draft.commit_mut(), &id.folded(), secrets, false);
     for (number, point) in input.points.iter().enumerate() {
         create_point(&mut draft, &mut minter, &device, number, point)?;
     }
@@ -338,6 +385,7 @@ pub(super) fn update(
     commit: Commit,
     prefix: &Prefix,
     patch: &DevicePatch,
+    secrets: &Secrets,
     current: &Versioned<Device>,
 ) -> Result<(Commit, ()), Failure> {
     let mut draft = Draft::new(snap, commit);
@@ -355,6 +403,8 @@ pub(super) fn update(
     };
     let expect = Expect::Version(current.version);
     draft.commit_mut().put::<Devices>(&current.key, &device, expect);
+    let had_some = snap.get::<DeviceSecrets>(visit.tenant(), &current.key)?.is_some();
+    put_secrets(draft.commit_mut(), &current.key, secrets, had_some);
     if device.name != current.record.name {
         let commit = draft.commit_mut();
         weir_resolver::rename(snap, commit, visit.tenant(), &device.id, &device.name)?;

@@ -5,10 +5,10 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as JsonValue;
-use weir_connect::BrowseItem;
-use weir_model::{Quality, Value};
+use weir_connect::{Abilities, BrowseItem, Discovered, LogLine};
+use weir_model::{Identifier, Quality, Value};
 
-use super::change::{DeviceInput, check_input, spec};
+use super::change::{DeviceInput, check_input, spec, take_secrets};
 use crate::body::Document;
 use crate::door::{Id, Visit};
 use crate::failure::Failure;
@@ -44,7 +44,8 @@ struct TestValueView {
 
 /// Test a device
 ///
-/// Connects, reads every point once and stores nothing.
+/// Connects, reads every point once and stores nothing. With the `id` of a device that is there, secrets that were
+/// kept of it can be sent as `{"secret": "set"}`.
 #[utoipa::path(
     post,
     path = "/api/v1/devices/test",
@@ -56,10 +57,12 @@ struct TestValueView {
 pub(super) async fn test(
     State(state): State<ApiState>,
     visit: Visit,
-    Document(input): Document<DeviceInput>,
+    Document(mut input): Document<DeviceInput>,
 ) -> Result<Json<TestView>, Failure> {
-    check_input(&visit, &input)?;
-    let report = state.supervisor.test(&spec(&visit, &input)?).await?;
+    let id = input.id.clone();
+    let secrets = take_secrets(&visit, &input.protocol, &mut input.settings, id.as_ref())?;
+    check_input(&visit, &input, &secrets)?;
+    let report = state.supervisor.test(&spec(&visit, &input, &secrets)?).await?;
     let values = report.values.into_iter().map(|read| TestValueView {
         index: read.index,
         name: read.name,
@@ -79,9 +82,13 @@ pub(super) struct BrowseInput {
     protocol: String,
     /// The driver's settings.
     settings: JsonValue,
-    /// The place to look below; the root if not given.
+    /// The place to look below, or `next` of the page before; the root if not given.
     #[serde(default)]
     at: Option<String>,
+    /// The device whose kept secrets are meant by `{"secret": "set"}`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    device: Option<Identifier>,
 }
 
 /// Browse what a device offers
@@ -95,11 +102,74 @@ pub(super) struct BrowseInput {
 )]
 pub(super) async fn browse(
     State(state): State<ApiState>,
-    _visit: Visit,
+    visit: Visit,
     Document(input): Document<BrowseInput>,
 ) -> Result<Json<Listing<BrowseItem>>, Failure> {
-    let BrowseInput { protocol, settings, at } = input;
-    let items = state.supervisor.browse(&protocol, &settings, at.as_deref()).await?;
+    let BrowseInput { protocol, mut settings, at, device } = input;
+    let secrets = take_secrets(&visit, &protocol, &mut settings, device.as_ref())?;
+    secrets.give(&mut settings);
+    let page = state.supervisor.browse(&protocol, &settings, at.as_deref()).await?;
+    Ok(Json(Listing { items: page.items, next: page.next }))
+}
+
+/// What to look for.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DiscoverInput {
+    /// The protocol.
+    protocol: String,
+    /// The driver's settings as far as they are known: an address is enough.
+    settings: JsonValue,
+    /// The device whose kept secrets are meant by `{"secret": "set"}`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    device: Option<Identifier>,
+}
+
+/// Discover how to speak to what stands at an address
+///
+/// The best way first; each with the settings to go on with and the certificate that it presents.
+#[utoipa::path(
+    post,
+    path = "/api/v1/devices/discover",
+    operation_id = "discoverDevice",
+    tag = "devices",
+    request_body = DiscoverInput,
+    responses((status = 200, description = "What was found", body = Listing<Discovered>)),
+)]
+pub(super) async fn discover(
+    State(state): State<ApiState>,
+    visit: Visit,
+    Document(input): Document<DiscoverInput>,
+) -> Result<Json<Listing<Discovered>>, Failure> {
+    let DiscoverInput { protocol, mut settings, device } = input;
+    let secrets = take_secrets(&visit, &protocol, &mut settings, device.as_ref())?;
+    let sealed = settings.clone();
+    secrets.give(&mut settings);
+    let mut items = state.supervisor.discover(&protocol, &settings).await?;
+    for found in &mut items {
+        // What was kept does not leave in clear text.
+        secrets.hide(&mut found.settings, &sealed);
+    }
+    Ok(Json(Listing { items, next: None }))
+}
+
+/// List what happened to a device lately
+#[utoipa::path(
+    get,
+    path = "/api/v1/devices/{id}/log",
+    operation_id = "listDeviceLog",
+    tag = "devices",
+    params(("id" = String, Path, description = "The identifier, percent-encoded as one segment")),
+    responses((status = 200, description = "At most 100 lines, the newest first", body = Listing<LogLine>)),
+)]
+pub(super) async fn log(
+    State(state): State<ApiState>,
+    visit: Visit,
+    Id(id): Id,
+) -> Result<Json<Listing<LogLine>>, Failure> {
+    let found = super::find(&state, &visit, &id)?;
+    let items = state.supervisor.log(visit.tenant(), &found.record.id).unwrap_or_default();
     Ok(Json(Listing { items, next: None }))
 }
 
@@ -131,8 +201,10 @@ pub(super) async fn restart(
 pub(super) struct ProtocolView {
     /// Its name.
     protocol: String,
-    /// A JSON Schema with the properties `settings` and `address`: what a form is made of.
+    /// An object whose `settings` and `address` are JSON Schemas: what a form is made of.
     schema: JsonValue,
+    /// What the protocol can do besides reading.
+    abilities: Abilities,
 }
 
 /// List the protocols
@@ -144,10 +216,11 @@ pub(super) struct ProtocolView {
     responses((status = 200, description = "The protocols", body = Vec<ProtocolView>)),
 )]
 pub(super) async fn protocols(State(state): State<ApiState>) -> Json<Vec<ProtocolView>> {
-    let all = state.supervisor.protocols().into_iter();
-    let view = |(protocol, schema): (&str, JsonValue)| ProtocolView {
-        protocol: protocol.to_owned(),
-        schema,
-    };
-    Json(all.map(view).collect())
+    let all = state.supervisor.drivers().into_iter();
+    let view = all.map(|driver| ProtocolView {
+        protocol: driver.protocol().to_owned(),
+        schema: driver.describe(),
+        abilities: driver.abilities(),
+    });
+    Json(view.collect())
 }

@@ -70,7 +70,10 @@ impl Running {
         let time = Timestamp::from_nanos(n);
         let samples = vec![(TagId(device as u32), Sample::good(time, Value::I64(n)))];
         let arrival = self.outbox.clock.now();
-        self.senders[device].send(Parcel { arrival, samples }).await.unwrap();
+        self.senders[device]
+            .send(Parcel { arrival, samples, backfill: false, receipts: Vec::new() })
+            .await
+            .unwrap();
     }
 
     async fn end(self) {

@@ -50,7 +50,7 @@ fn gives_back_what_was_put_in_order_over_restarts() {
         (1..=500).map(|n| batch(&format!("device:{}", n % 3), n, (n % 5) as usize)).collect();
     let mut spool = open(dir.path());
     for batch in &batches[..250] {
-        assert_eq!(spool.append(batch).unwrap(), []);
+        assert_eq!(spool.append(batch).unwrap().losses, []);
     }
     drop(spool);
     let (mut spool, sequence_max) =
@@ -58,7 +58,7 @@ fn gives_back_what_was_put_in_order_over_restarts() {
     assert_eq!((sequence_max, spool.load().batches), (250, 250));
     assert!(spool.waits(&key(&batches[0])));
     for batch in &batches[250..] {
-        assert_eq!(spool.append(batch).unwrap(), []);
+        assert_eq!(spool.append(batch).unwrap().losses, []);
     }
     assert_eq!(drain(&mut spool), batches);
     assert!(spool.is_empty() && !spool.waits(&key(&batches[0])));
@@ -100,7 +100,7 @@ fn damage_is_noticed_and_never_delivered() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
     let batches = [batch("a", 1, 4), batch("b", 2, 4)];
-    batches.iter().for_each(|b| assert_eq!(spool.append(b).unwrap(), []));
+    batches.iter().for_each(|b| assert_eq!(spool.append(b).unwrap().losses, []));
     let path = spool.path(1);
     drop(spool);
     let whole = fs::read(&path).unwrap();
@@ -133,7 +133,7 @@ fn when_full_the_oldest_or_the_newest_is_dropped_and_told() {
         let (mut spool, _) = Spool::open(dir.path(), max, full).unwrap();
         let mut lost = 0;
         for sequence in 1..=2000 {
-            let losses = spool.append(&batch("a", sequence, 10)).unwrap();
+            let losses = spool.append(&batch("a", sequence, 10)).unwrap().losses;
             lost += losses.iter().map(|(_, samples)| samples).sum::<u64>();
             assert!(spool.bytes() <= max);
         }
@@ -151,7 +151,10 @@ fn when_full_the_oldest_or_the_newest_is_dropped_and_told() {
             SpoolFull::DropNewest => assert_eq!(first, 1),
         }
         // One batch that is larger than the whole spool is dropped and told.
-        assert_eq!(spool.append(&batch("a", 3000, 10_000)).unwrap(), [(key(&left[0]), 10_000)]);
+        assert_eq!(
+            spool.append(&batch("a", 3000, 10_000)).unwrap().losses,
+            [(key(&left[0]), 10_000)]
+        );
     }
 }
 

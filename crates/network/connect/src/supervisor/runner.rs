@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use futures::FutureExt;
+use serde_json::Value as Json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,8 +17,8 @@ use super::{Options, check};
 use crate::outbox::Parcel;
 use crate::status::{Board, Meters};
 use crate::{
-    Backoff, Clock, Collected, DeviceSpec, Driver, DriverError, ErrorKind, Fault, Point, RawWrite,
-    Reading, Session, State, WriteReport,
+    Backoff, Circumstances, Clock, Collected, DeviceSpec, Driver, DriverError, ErrorKind, Fault,
+    Point, RawWrite, Reading, Session, State, WriteReport,
 };
 
 /// The longest that connecting may take, whatever the driver's own limits.
@@ -41,6 +42,11 @@ pub(super) enum Command {
         requested: Value,
         raw: Value,
         reply: oneshot::Sender<Result<WriteReport, DriverError>>,
+    },
+    Call {
+        method: Json,
+        arguments: Vec<Json>,
+        reply: oneshot::Sender<Result<Vec<Json>, DriverError>>,
     },
 }
 
@@ -77,6 +83,8 @@ pub(super) struct Runner {
     /// The share of polls that were skipped lately.
     skipped_share: f64,
     too_slow: bool,
+    /// Up to when the device was heard.
+    heard: Option<Timestamp>,
 }
 
 impl Runner {
@@ -90,6 +98,7 @@ impl Runner {
         commands: mpsc::Receiver<Command>,
         parcels: mpsc::Sender<Parcel>,
         stop: CancellationToken,
+        heard: Option<Timestamp>,
     ) -> Self {
         let points = spec.points.len();
         Self {
@@ -106,6 +115,7 @@ impl Runner {
             points_bad: 0,
             skipped_share: 0.0,
             too_slow: false,
+            heard,
         }
     }
 
@@ -140,7 +150,8 @@ impl Runner {
         let mut failures: u32 = 0;
         loop {
             self.set(State::Connecting, None, None);
-            let connect = connect(driver.as_ref(), Arc::clone(&self.spec), Arc::clone(&self.clock));
+            let circumstances = Circumstances { clock: Arc::clone(&self.clock), since: self.heard };
+            let connect = connect(driver.as_ref(), Arc::clone(&self.spec), circumstances);
             let error = match self.attend(connect, "still connecting").await {
                 Err(Asked::Stop) => return,
                 Err(Asked::Restart) => continue,
@@ -177,6 +188,7 @@ impl Runner {
             tracing::warn!(tenant = %self.spec.tenant, %error, "a device is lost");
         }
         self.set(State::BackingOff, Some(reason.clone()), Some(next));
+        self.board.set_certificate(error.certificate.as_deref().cloned());
         self.lose_all(error.kind.quality());
         self.attend(tokio::time::sleep(wait), &reason).await.err()
     }
@@ -194,12 +206,12 @@ impl Runner {
                 command = self.commands.recv() => match command {
                     None => return Err(Asked::Stop),
                     Some(Command::Restart) => return Err(Asked::Restart),
+                    // Who no longer waits for the answer does not need it.
                     Some(Command::Write { reply, .. }) => {
-                        let cause = format!("not connected: {reason}");
-                        let device = self.spec.label();
-                        let kind = ErrorKind::NotConnected;
-                        // Who no longer waits for the answer does not need it.
-                        let _ = reply.send(Err(DriverError::new(kind, device, "", cause)));
+                        let _ = reply.send(Err(not_connected(&self.spec, reason)));
+                    }
+                    Some(Command::Call { reply, .. }) => {
+                        let _ = reply.send(Err(not_connected(&self.spec, reason)));
                     }
                 },
             }
@@ -216,7 +228,7 @@ impl Runner {
 
     async fn serve(&mut self, mut session: Box<dyn Session>) -> End {
         loop {
-            let ready = self.outlet.is_ready();
+            let (ready, full) = (self.outlet.is_ready(), self.outlet.is_full());
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return End::Stopped,
@@ -227,13 +239,16 @@ impl Runner {
                         Some(Command::Write { point, requested, raw, reply }) => {
                             self.write(&mut *session, point, requested, &raw, reply).await
                         }
+                        Some(Command::Call { method, arguments, reply }) => {
+                            self.call(&mut *session, &method, &arguments, reply).await
+                        }
                     };
                     if let Err(end) = result {
                         return end;
                     }
                 }
                 () = self.outlet.send(), if ready => {}
-                () = session.due() => {
+                () = session.due(), if !full => {
                     let collected = tokio::select! {
                         biased;
                         () = self.stop.cancelled() => return End::Stopped,
@@ -286,6 +301,32 @@ impl Runner {
         end
     }
 
+    async fn call(
+        &mut self,
+        session: &mut dyn Session,
+        method: &Json,
+        arguments: &[Json],
+        reply: oneshot::Sender<Result<Vec<Json>, DriverError>>,
+    ) -> Result<(), End> {
+        if reply.is_closed() {
+            return Ok(());
+        }
+        let answer = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(End::Stopped),
+            answer = session.call(method, arguments) => answer,
+        };
+        let meter = if answer.is_ok() { &self.meters.writes } else { &self.meters.errors };
+        meter.fetch_add(1, Relaxed);
+        let end = match &answer {
+            Err(error) if error.kind.ends_session() => Err(End::Failed(error.clone())),
+            _ => Ok(()),
+        };
+        // Who no longer waits for the answer does not need it.
+        let _ = reply.send(answer);
+        end
+    }
+
     /// What a write did, in engineering values; the value read back is a sample like any other.
     fn report(&mut self, index: usize, requested: Value, written: RawWrite) -> WriteReport {
         let time = self.clock.now();
@@ -317,7 +358,17 @@ impl Runner {
         }
         let mut changed = false;
         for reading in collected.readings {
-            changed |= self.take_reading(reading, now);
+            if collected.backfill {
+                self.take_history(reading, now);
+            } else {
+                changed |= self.take_reading(reading, now);
+            }
+        }
+        if let Some(receipt) = collected.receipt {
+            self.outlet.receipt(receipt, now, collected.backfill);
+        }
+        if !collected.backfill {
+            self.heard = Some(now);
         }
         self.outlet.expect_more(collected.more);
         changed |= self.weigh_skipped(collected.missed);
@@ -337,6 +388,14 @@ impl Runner {
             self.skipped_share > SKIPPED_SHARE_MAX
         };
         before != self.too_slow
+    }
+
+    /// Takes a reading of the device's own history, which says nothing of how the point is now.
+    fn take_history(&mut self, reading: Reading, now: Timestamp) {
+        if let Some(point) = self.spec.points.get(reading.point) {
+            let (sample, _) = to_sample(point, reading);
+            self.outlet.push(point.tag, sample, now, true);
+        }
     }
 
     /// Takes one reading; says whether the point's condition has changed.
@@ -368,7 +427,7 @@ impl Runner {
         }
         *told = next;
         if tell {
-            self.outlet.push(point.tag, sample, now);
+            self.outlet.push(point.tag, sample, now, false);
         }
         changed
     }
@@ -398,6 +457,10 @@ impl Runner {
 
     fn set(&self, state: State, reason: Option<String>, next_attempt: Option<Timestamp>) {
         let now = self.clock.now();
+        // Between attempts, people go on reviewing what the last one showed.
+        if !matches!(state, State::BackingOff | State::Connecting) {
+            self.board.set_certificate(None);
+        }
         if self.board.set(state, reason.clone(), next_attempt, now) {
             tracing::debug!(device = %self.spec.device, state = state.as_str(), reason, "state");
         }
@@ -409,7 +472,7 @@ impl Runner {
         for (told, point) in self.told.iter_mut().zip(&self.spec.points) {
             if *told != Told::Lost {
                 *told = Told::Lost;
-                self.outlet.push(point.tag, Sample::without_value(now, quality), now);
+                self.outlet.push(point.tag, Sample::without_value(now, quality), now, false);
             }
         }
         self.points_bad = 0;
@@ -428,9 +491,9 @@ enum Asked {
 async fn connect(
     driver: &dyn Driver,
     spec: Arc<DeviceSpec>,
-    clock: Arc<dyn Clock>,
+    circumstances: Circumstances,
 ) -> Result<Box<dyn Session>, DriverError> {
-    let attempt = AssertUnwindSafe(driver.connect(Arc::clone(&spec), clock));
+    let attempt = AssertUnwindSafe(driver.connect(Arc::clone(&spec), circumstances));
     match tokio::time::timeout(CONNECT_TIME_MAX, attempt.catch_unwind()).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(panicked(&spec)),
@@ -439,6 +502,11 @@ async fn connect(
             Err(DriverError::new(ErrorKind::Timeout, spec.label(), "", cause))
         }
     }
+}
+
+fn not_connected(spec: &DeviceSpec, reason: &str) -> DriverError {
+    let cause = format!("not connected: {reason}");
+    DriverError::new(ErrorKind::NotConnected, spec.label(), "", cause)
 }
 
 fn panicked(spec: &DeviceSpec) -> DriverError {

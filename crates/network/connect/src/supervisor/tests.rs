@@ -65,14 +65,10 @@ impl Driver for FakeDriver {
         Err(vec![FieldError { field: "/settings/wrong".to_owned(), detail }])
     }
 
-    async fn browse(&self, _: &Json, _: Option<&str>) -> Result<Vec<BrowseItem>, DriverError> {
-        Err(DriverError::new(ErrorKind::Unsupported, "fake", "", "nothing to browse"))
-    }
-
     async fn connect(
         &self,
         spec: Arc<DeviceSpec>,
-        clock: Arc<dyn Clock>,
+        circumstances: Circumstances,
     ) -> Result<Box<dyn Session>, DriverError> {
         if let Some(Act::RefuseConnect) = self.0.peek(&spec.device) {
             self.0.act(&spec.device);
@@ -81,6 +77,7 @@ impl Driver for FakeDriver {
         }
         self.0.connects.fetch_add(1, Relaxed);
         let held = Value::F64(1.5);
+        let clock = circumstances.clock;
         Ok(Box::new(FakeSession { fake: Arc::clone(&self.0), spec, clock, held }))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde_json::json;
-use weir_connect::{Driver, ErrorKind, State, SystemClock};
+use weir_connect::{Circumstances, Driver, ErrorKind, State, SystemClock};
 use weir_model::{Quality, Value};
 
 use crate::bench::{Bench, holding, impatient, spec};
@@ -321,7 +321,8 @@ async fn random_answers_never_panic() {
     let device = Arc::new(spec(1, server.port, addresses));
     let (mut good, mut bad) = (0, 0);
     for round in 0..2000_usize {
-        let mut session = driver.connect(Arc::clone(&device), Arc::new(SystemClock)).await.unwrap();
+        let circumstances = Circumstances::new(Arc::new(SystemClock));
+        let mut session = driver.connect(Arc::clone(&device), circumstances).await.unwrap();
         let point = round % 5;
         let result = if round % 10 == 9 {
             session.write(2 * (round % 2), &Value::Bool(true)).await.map(|_| Vec::new())

@@ -89,7 +89,7 @@ async fn one_missing_address_degrades_only_its_point() {
     assert!(reason.contains(&place) && reason.contains("illegal data address (exception 02)"));
     assert_eq!(bench.status(1).counters.reconnects, 0);
     // Found once: from then on there are few requests a poll, and none for the missing one.
-    let polls = |b: &Bench| b.samples(1, 0).len() as u64;
+    let polls = |b: &weir_connect::conformance::Bench| b.samples(1, 0).len() as u64;
     let (polls_before, requests_before) = (polls(&bench), memory.requests.load(Relaxed));
     bench.until("ten polls", |b| polls(b) >= polls_before + 10).await;
     let requests = memory.requests.load(Relaxed) - requests_before;
@@ -142,17 +142,20 @@ async fn tests_and_browses_say_what_is_there() {
     let browse = async |at| bench.supervisor.browse("modbus", &device.settings, at).await.unwrap();
     let tables = browse(None).await;
     assert_eq!(
-        tables.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
+        tables.items.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
         ["coil", "discrete", "input", "holding"]
     );
     let first = browse(Some("holding:0")).await;
-    assert_eq!(first.len(), 64, "63 values and where to go on");
-    assert_eq!(first[2].address, Some(json!({"table": "holding", "address": 3, "type": "u16"})));
-    assert_eq!(first[63].at, "holding:64");
+    assert_eq!(first.items.len(), 63, "one of 64 is missing");
+    assert_eq!(
+        first.items[2].address,
+        Some(json!({"table": "holding", "address": 3, "type": "u16"}))
+    );
+    assert_eq!(first.next.as_deref(), Some("holding:64"));
     let wrong = bench.supervisor.browse("modbus", &device.settings, Some("attic")).await;
     assert!(wrong.unwrap_err().to_string().contains("attic"));
     let last = browse(Some("coil:65535")).await;
-    assert_eq!(last.len(), 1);
+    assert_eq!((last.items.len(), last.next), (1, None));
 }
 
 #[tokio::test]
@@ -166,7 +169,8 @@ async fn ipv6_works_as_ipv4_does() {
     device.settings["host"] = json!("::1");
     driver.check(&device).unwrap();
     let clock = std::sync::Arc::new(weir_connect::SystemClock);
-    let session = driver.connect(std::sync::Arc::new(device), clock).await.unwrap();
+    let circumstances = weir_connect::Circumstances::new(clock);
+    let session = driver.connect(std::sync::Arc::new(device), circumstances).await.unwrap();
     assert_eq!(session.peer(), format!("[::1]:{port}"));
     tokio::time::timeout(Duration::from_secs(5), listener.accept()).await.unwrap().unwrap();
 }

@@ -1,0 +1,11 @@
+//! The broker with clients over byte streams and sockets.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
+
+mod client;
+mod delivery;
+mod limits;
+mod local;
+mod rights;
+mod sockets;
+mod survival;

@@ -1,0 +1,72 @@
+use serde_json::{Value as Json, json};
+use weir_connect::Fields;
+
+use super::*;
+
+fn parse(json: Json) -> Result<LinkSettings, Vec<String>> {
+    let mut errors = Vec::new();
+    let mut fields = Fields::of(&json, "/settings".to_owned(), &mut errors);
+    let settings = LinkSettings::read(&mut fields);
+    fields.finish();
+    if errors.is_empty() {
+        Ok(settings)
+    } else {
+        Err(errors.into_iter().map(|e| e.field).collect())
+    }
+}
+
+fn outside(json: Json) -> Outside {
+    match parse(json).unwrap().place {
+        Place::Outside(outside) => *outside,
+        Place::Inside => panic!("an outside broker"),
+    }
+}
+
+#[test]
+fn fills_in_what_is_usual() {
+    let settings = parse(json!({"host": "h"})).unwrap();
+    assert_eq!((settings.endpoint().as_str(), settings.persistent), ("h:1883", true));
+    assert_eq!(outside(json!({"host": "h", "transport": "tls"})).port, 8883);
+    assert_eq!(outside(json!({"host": "[::1]"})).endpoint(), "[::1]:1883");
+    assert_eq!(outside(json!({"host": "h", "version": "5", "keep_alive_s": 1})).keep_alive_s, 5);
+    assert_eq!(parse(json!({"broker": "inside"})).unwrap().place, Place::Inside);
+}
+
+#[test]
+fn names_each_wrong_field() {
+    let cases = [
+        (json!({}), "/settings/host"),
+        (json!({"host": "mqtt://h"}), "/settings/host"),
+        (json!({"host": "a..b", "transport": "tls"}), "/settings/host"),
+        (json!({"host": "h", "port": 0}), "/settings/port"),
+        (json!({"host": "h", "transport": "udp"}), "/settings/transport"),
+        (json!({"host": "h", "version": "4"}), "/settings/version"),
+        (json!({"host": "h", "websocket_path": "mqtt"}), "/settings/websocket_path"),
+        (json!({"host": "h", "password": "p"}), "/settings/user"),
+        (json!({"host": "h", "user": "u", "password": 1}), "/settings/password"),
+        (json!({"host": "h", "trusted": ["AB"]}), "/settings/trusted"),
+        (json!({"host": "h", "ca": "x"}), "/settings/ca"),
+        (json!({"host": "h", "client_certificate": "x"}), "/settings/client_key"),
+        (json!({"host": "h", "client_key": "x"}), "/settings/client_certificate"),
+        (json!({"host": "h", "keep_alive_s": 0}), "/settings/keep_alive_s"),
+        (json!({"host": "h", "timeout_ms": 1}), "/settings/timeout_ms"),
+        (json!({"host": "h", "qos": 1}), "/settings/qos"),
+    ];
+    for (json, field) in cases {
+        let errors = parse(json.clone()).unwrap_err();
+        assert!(errors.iter().any(|e| e == field), "{json}: {errors:?}");
+    }
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let settings = outside(json!({"host": "h", "user": "u", "password": "geheim"}));
+    assert!(!format!("{settings:?}").contains("geheim"));
+}
+
+#[test]
+fn the_form_names_the_fields() {
+    let fields = link_fields();
+    assert_eq!(fields.len(), LINK_FIELDS.len());
+    assert!(LINK_FIELDS.iter().all(|name| fields.contains_key(*name)));
+}
