@@ -30,6 +30,7 @@ enum Room {
     Store,
     Historian,
     Modbus,
+    Mqtt,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -37,6 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Room::Store => "bench_store",
         Room::Historian => "bench_historian",
         Room::Modbus => "bench_modbus",
+        Room::Mqtt => "bench_mqtt",
     };
     let profile = if args.release { "release" } else { "dev" };
     process::run(&mut cargo(&[

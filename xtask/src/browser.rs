@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::console;
 use crate::counts::Counts;
+use crate::debian;
 use crate::process::{self, built, npm, root, target};
 
 const FOLDER: &str = "tests/browser";
@@ -84,41 +85,14 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     if let Some(found) = installed() {
         return Ok(found);
     }
-    ensure!(
-        is_root() && is_debian(),
-        "missing: Chromium (Debian: apt-get install chromium; else set CHROMIUM to its path)"
-    );
-    let apt = |args: &[&str]| {
-        process::run(
-            process::command("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive"),
-        )
-    };
-    apt(&["update", "--quiet"])?;
     // A small font with Chinese characters, since the console's first language is Chinese.
-    apt(&[
-        "install",
-        "--quiet",
-        "--yes",
-        "--no-install-recommends",
-        "chromium",
-        "fonts-wqy-microhei",
-    ])?;
+    let or_else = "Chromium; else set CHROMIUM to its path";
+    debian::install(or_else, &["chromium", "fonts-wqy-microhei"])?;
     installed().context("Debian's package chromium was installed, but there is no such program")
 }
 
 fn installed() -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    NAMES.iter().find_map(|name| {
-        env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
-    })
-}
-
-fn is_root() -> bool {
-    process::output(process::command("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
-}
-
-fn is_debian() -> bool {
-    Path::new("/etc/debian_version").is_file() && process::exists("apt-get")
+    debian::program(NAMES)
 }
 
 /// The demo that the tests run against; it does not outlive this.

@@ -6,14 +6,38 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 use crate::counts::Counts;
+use crate::debian;
 use crate::process::{self, root, target};
 use crate::rust;
 use crate::stamp::Stamp;
 
-/// Test targets whose ignored tests need the environment.
-const TARGETS: &[&str] = &["pymodbus"];
+/// Test targets whose ignored tests need the environment. Several crates have one named `conformance`.
+const TARGETS: &[&str] = &[
+    "conformance",
+    "pymodbus",
+    "asyncua",
+    "mosquitto",
+    "edge_node",
+    "paho",
+    "snap7",
+    "scanner",
+    "agent",
+    "postgres",
+    "python",
+];
+
+/// Programs of Debian's that are peers, each with its package.
+const PROGRAMS: &[(&str, &str)] = &[("mosquitto", "mosquitto"), ("pg_ctlcluster", "postgresql")];
 
 pub(crate) fn run() -> Result<Counts> {
+    let missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| debian::program(&[program]).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    if !missing.is_empty() {
+        debian::install("independent peers of the drivers", &missing)?;
+    }
     let venv = environment()?;
     let mut counts = Counts::default();
     for target in TARGETS {

@@ -5,6 +5,7 @@ mod bench;
 mod browser;
 mod console;
 mod counts;
+mod debian;
 mod demo;
 mod dist;
 mod interop;

@@ -212,7 +212,7 @@ pub(crate) enum User {
     List,
     /// Create a user; the password is generated and printed unless it is read from standard input.
     Create {
-        /// The name to sign in with.
+        /// The name. Outside the node's first organisation, NAME@PREFIX signs in.
         name: String,
         /// Roles: administrator, engineer, operator, viewer, node-administrator.
         #[arg(long = "role", required = true)]

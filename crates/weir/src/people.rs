@@ -13,7 +13,7 @@ use crate::output;
 
 const USERS: &[(&str, &str)] = &[
     ("IDENTIFIER", "/id"),
-    ("NAME", "/name"),
+    ("SIGNS IN AS", "/sign_in"),
     ("ROLES", "/roles"),
     ("CEILING", "/ceiling"),
     ("DISABLED", "/disabled"),

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use utoipa_axum::routes;
 use weir_access::Action;
-use weir_connect::{Device, DeviceSecrets, DeviceStatus, Devices};
+use weir_connect::{Device, DeviceSecrets, DeviceStatus, Devices, State as DeviceState};
 use weir_model::Identifier;
 use weir_store::{Expect, Versioned};
 use weir_twin::{Draft, Tags, TwinError};
@@ -58,11 +58,29 @@ pub(super) fn routes() -> Vec<Route> {
 struct DeviceQuery {
     /// Only those whose identifier or name contains each of these words.
     q: Option<String>,
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<DeviceState>,
+    /// Only those of this protocol.
+    protocol: Option<String>,
     /// Most items of the page, 1 to 1000; 100 if not given.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// From `next` of the page before.
     cursor: Option<String>,
+}
+
+impl DeviceQuery {
+    /// Whether a device is wanted, as far as its document and its state tell.
+    fn wants(&self, visit: &Visit, device: &Device, words: &str) -> bool {
+        let is_in_state = |wanted| {
+            let status = visit.state().supervisor.status(visit.tenant(), &device.id);
+            status.is_some_and(|status| status.state == wanted)
+        };
+        matches(device, words)
+            && self.protocol.as_ref().is_none_or(|protocol| *protocol == device.protocol)
+            && self.state.is_none_or(is_in_state)
+    }
 }
 
 /// List devices
@@ -90,7 +108,7 @@ async fn list(
         let page = state.store.list::<Devices>(visit.tenant(), "", after.as_deref(), PAGE)?;
         for device in page.items {
             if found.len() <= limit
-                && matches(&device.record, &words)
+                && query.wants(&visit, &device.record, &words)
                 && is_visible(&visit, &device.record)?
             {
                 found.push(device);

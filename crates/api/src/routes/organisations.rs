@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
-use weir_access::Action;
-use weir_model::{Grade, Identifier, Prefix, TenantId};
+use weir_access::{Action, SIGN_IN_SEPARATOR};
+use weir_model::{Grade, Identifier, Prefix, ProblemCode, TenantId};
 use weir_resolver::{Kind, Minter};
 use weir_store::Versioned;
 use weir_twin::{Draft, Organisation, Organisations};
@@ -65,7 +65,7 @@ impl From<Versioned<Organisation>> for OrganisationView {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"prefix": "88.200", "name": "Second plant", "names": {"zh-CN": "第二工厂"}}))]
 struct NewOrganisation {
-    /// The prefix that its identifiers stand under.
+    /// The prefix that its identifiers stand under, without an `@`.
     #[schema(value_type = String)]
     prefix: Prefix,
     /// Its name.
@@ -139,9 +139,13 @@ async fn create(
     Document(new): Document<NewOrganisation>,
 ) -> Result<Response, Failure> {
     let key = new.prefix.as_str().to_owned();
+    if key.contains(SIGN_IN_SEPARATOR) {
+        let detail = "it has no @, which stands between a user's name and the prefix at sign-in";
+        return Err(Failure::field(ProblemCode::InvalidValue, "/prefix", detail));
+    }
     if state.store.get::<Organisations>(TenantId::NODE, &key)?.is_some() {
         let detail = "an organisation of this node has the prefix";
-        return Err(Failure::field(weir_model::ProblemCode::Conflict, "/prefix", detail));
+        return Err(Failure::field(ProblemCode::Conflict, "/prefix", detail));
     }
     visit
         .change("organisation.create", |snap, commit| {

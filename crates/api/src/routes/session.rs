@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
-use weir_access::{Action, Caller, SignedIn};
+use weir_access::{Action, Caller, SignInName, SignedIn};
 use weir_audit::{Entry, Event};
-use weir_model::{Author, Grade, Identifier, Prefix, Timestamp};
+use weir_model::{Author, Grade, Identifier, Prefix, TenantId, Timestamp};
+use weir_twin::Organisations;
 
 use crate::body::Document;
 use crate::door::{COOKIE, Route, Visit, needs, public};
@@ -30,9 +31,10 @@ pub(super) fn routes() -> Vec<Route> {
 /// A name and a password.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"user": "admin", "password": "correct horse battery staple"}))]
+#[schema(example = json!({"user": "li@88.100.7", "password": "correct horse battery staple"}))]
 struct Credentials {
-    /// The user's name.
+    /// The user's name; for users of any but the node's first organisation with `@` and the
+    /// organisation's prefix behind it. The case does not matter.
     user: String,
     /// The password.
     password: String,
@@ -77,6 +79,10 @@ struct TenantRef {
 
 /// Sign in
 ///
+/// As `name@prefix`, where the prefix is the organisation's, or in the node's first organisation as
+/// `name` alone; a name alone is looked up nowhere else. Whether there is no such organisation, no
+/// such user or another password is not told.
+///
 /// Sets the session cookie `weir_session`. Requests with the cookie send the answer's `csrf` in the
 /// header `X-Weir-Csrf` with everything but GET.
 #[utoipa::path(
@@ -94,8 +100,13 @@ async fn sign_in(
 ) -> Result<Response, Failure> {
     let Credentials { user, password } = credentials;
     let remote = visit.remote().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let outcome =
-        state.access.sign_in(&user, &password, remote, visit.request(), visit.now()).await;
+    let name = SignInName::parse(&user);
+    let tenant = |prefix: &Prefix| {
+        let found = state.store.get::<Organisations>(TenantId::NODE, prefix.as_str())?;
+        Ok(found.map(|found| found.record.tenant))
+    };
+    let (request, now) = (visit.request(), visit.now());
+    let outcome = state.access.sign_in(&name, tenant, &password, remote, request, now).await;
     match outcome {
         Ok(signed_in) => {
             let author = signed_in.caller.author("session.create", visit.request());

@@ -36,8 +36,12 @@ struct UserView {
     /// The identifier.
     #[schema(value_type = String, example = "88.100/user.ada")]
     id: Identifier,
-    /// The name to sign in with.
+    /// The name, which no other user of the organisation has.
     name: String,
+    /// What the user types to sign in: the name in the node's first organisation, `name@prefix`
+    /// in another.
+    #[schema(example = "ada")]
+    sign_in: String,
     /// The name for people, where it is another.
     full_name: Option<String>,
     /// The roles.
@@ -50,10 +54,11 @@ struct UserView {
     version: u64,
 }
 
-impl From<Versioned<User>> for UserView {
-    fn from(found: Versioned<User>) -> Self {
+impl UserView {
+    fn of(tenant: TenantId, found: Versioned<User>) -> Self {
+        let sign_in = found.record.sign_in_name(tenant);
         let User { id, name, full_name, roles, ceiling, disabled, .. } = found.record;
-        Self { id, name, full_name, roles, ceiling, disabled, version: found.version }
+        Self { id, name, sign_in, full_name, roles, ceiling, disabled, version: found.version }
     }
 }
 
@@ -62,7 +67,7 @@ impl From<Versioned<User>> for UserView {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "ada", "password": "correct horse battery staple", "roles": ["operator"], "ceiling": "general"}))]
 struct UserInput {
-    /// The name to sign in with, unique on this node.
+    /// The name, without an `@`, which no other user of the organisation has.
     name: String,
     /// The name for people, where it is another.
     #[serde(default)]
@@ -120,7 +125,8 @@ async fn list(
     };
     let page = state.access.users(visit.tenant(), after.as_deref(), limit)?;
     let next = page.next.map(|key| cursor::encode("users", &[&key]));
-    Ok(Json(Listing { items: page.items.into_iter().map(UserView::from).collect(), next }))
+    let items = page.items.into_iter().map(|user| UserView::of(visit.tenant(), user));
+    Ok(Json(Listing { items: items.collect(), next }))
 }
 
 /// Create a user
@@ -157,7 +163,7 @@ async fn create(
         .await?;
     let location = super::header(format!("/api/v1/users/{}", super::segment(&made.record.id)));
     let tag = etag::of(made.version);
-    let view = Json(UserView::from(made));
+    let view = Json(UserView::of(tenant, made));
     Ok((StatusCode::CREATED, [tag, (header::LOCATION, location)], view).into_response())
 }
 
@@ -195,7 +201,7 @@ fn organisation(
 )]
 async fn get(State(state): State<ApiState>, visit: Visit, Id(id): Id) -> Result<Response, Failure> {
     let found = find(&state, &visit, &id)?;
-    Ok(([etag::of(found.version)], Json(UserView::from(found))).into_response())
+    Ok(([etag::of(found.version)], Json(UserView::of(visit.tenant(), found))).into_response())
 }
 
 /// Change a user
@@ -247,7 +253,7 @@ async fn update(
         state.access.set_password(visit.by(), visit.tenant(), &user.id, password).await?;
     }
     let found = find(&state, &visit, &id)?;
-    Ok(([etag::of(found.version)], Json(UserView::from(found))).into_response())
+    Ok(([etag::of(found.version)], Json(UserView::of(visit.tenant(), found))).into_response())
 }
 
 /// Delete a user

@@ -181,6 +181,61 @@ async fn users_are_made_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_name_that_another_organisation_has_is_free() {
+    let bench = Bench::new().await;
+    let second = bench.second_organisation().await;
+    let password = "a long enough password";
+    let create = async |by: &str, name: &str| {
+        let user = json!({
+            "name": name, "roles": ["viewer"], "ceiling": "general", "password": password,
+        });
+        bench.post("/api/v1/users", user).bearer(by).send().await
+    };
+    let here = create(&bench.admin, "li").await.expect(201);
+    assert_eq!((&here["name"], &here["sign_in"]), (&json!("li"), &json!("li")));
+    let there = create(&second, "li").await.expect(201);
+    assert_eq!((&there["name"], &there["sign_in"]), (&json!("li"), &json!("li@88.200")));
+    create(&second, "LI").await.problem("conflict");
+    let wrong = create(&second, "li@88.200").await;
+    wrong.problem("invalid-value");
+    assert!(wrong.json()["detail"].as_str().unwrap().contains('@'));
+    let list = bench.get("/api/v1/users").bearer(&second).send().await.expect(200);
+    let names: Vec<_> =
+        list["items"].as_array().unwrap().iter().map(|user| &user["sign_in"]).collect();
+    assert_eq!(names, ["li@88.200", "second@88.200"]);
+    let uri = "/api/v1/users/88.200%2Fuser.li";
+    let full = json!({"full_name": "Li"});
+    let changed = bench.patch(uri, full).bearer(&second).send().await.expect(200);
+    assert_eq!(changed["sign_in"], "li@88.200");
+
+    for (user, principal) in
+        [("li", "88.100/user.li"), ("Li@88.100", "88.100/user.li"), ("LI@88.200", "88.200/user.li")]
+    {
+        let (cookie, _) = bench.sign_in(user, password).await;
+        let session = bench.get("/api/v1/session").cookie(&cookie).send().await.expect(200);
+        assert_eq!(session["principal"], principal);
+    }
+    // A plain name is one of the first organisation, and what is not known looks like what is.
+    let wrong = async |user: &str| {
+        let body = json!({"user": user, "password": "another long password"});
+        let mut answer = bench.post("/api/v1/session", body).send().await.json();
+        answer["request"].take();
+        answer
+    };
+    let known = wrong("li").await;
+    assert_eq!(known["status"], 401);
+    for user in
+        ["second", "li@88.200", "nobody@88.200", "li@99", "li@", "@88.200", "", "88.100/user.li"]
+    {
+        assert_eq!(wrong(user).await, known, "{user}");
+    }
+    // An organisation whose users could not be told from others' is not founded.
+    let body = json!({"prefix": "88@300", "name": "x"});
+    let founded = bench.post("/api/v1/organisations", body).bearer(&bench.admin).send().await;
+    assert_eq!(founded.problem("invalid-value"), "/prefix");
+}
+
+#[tokio::test]
 async fn policies_take_effect_at_once() {
     let bench = Bench::new().await;
     let viewer = bench.token_of("vera", "viewer", Grade::Core).await;

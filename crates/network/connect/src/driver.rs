@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value as Json;
-use weir_model::{DataType, FieldError, Quality, Timestamp, Value};
+use weir_model::{DataType, FieldError, Quality, TenantId, Timestamp, Value};
 
 use crate::report::optional_value;
 use crate::{Clock, DeviceSpec, DriverError, ErrorKind, PeerCertificate, Receipt};
@@ -23,6 +23,13 @@ pub trait Driver: Send + Sync + 'static {
     /// What the protocol can do besides reading.
     fn abilities(&self) -> Abilities {
         Abilities::default()
+    }
+
+    /// The same driver as it looks for a tenant, where something of the node's own is only for its
+    /// tenant to discover and browse; none where all look alike.
+    fn within(&self, tenant: TenantId) -> Option<Arc<dyn Driver>> {
+        let _ = tenant;
+        None
     }
 
     /// Whether settings and addresses are valid, without touching the network.

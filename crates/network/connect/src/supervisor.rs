@@ -279,11 +279,12 @@ impl Supervisor {
     /// [`DriverError`]; [`ErrorKind::Unsupported`] where the protocol has no such thing.
     pub async fn browse(
         &self,
+        tenant: TenantId,
         protocol: &str,
         settings: &Json,
         at: Option<&str>,
     ) -> Result<BrowsePage, DriverError> {
-        let (driver, _permit) = self.inner.ask(protocol)?;
+        let (driver, _permit) = self.inner.ask(tenant, protocol)?;
         in_time(protocol, driver.browse(settings, at)).await
     }
 
@@ -293,10 +294,11 @@ impl Supervisor {
     /// [`DriverError`]; [`ErrorKind::Unsupported`] where the protocol has no such thing.
     pub async fn discover(
         &self,
+        tenant: TenantId,
         protocol: &str,
         settings: &Json,
     ) -> Result<Vec<Discovered>, DriverError> {
-        let (driver, _permit) = self.inner.ask(protocol)?;
+        let (driver, _permit) = self.inner.ask(tenant, protocol)?;
         in_time(protocol, driver.discover(settings)).await
     }
 
@@ -442,12 +444,16 @@ impl Inner {
     }
 
     /// The driver to be asked something that needs no device, and the permit to do so.
-    fn ask(&self, protocol: &str) -> Result<(&dyn Driver, SemaphorePermit<'_>), DriverError> {
+    fn ask(
+        &self,
+        tenant: TenantId,
+        protocol: &str,
+    ) -> Result<(Arc<dyn Driver>, SemaphorePermit<'_>), DriverError> {
         let driver = self.drivers.get(protocol).ok_or_else(|| {
             DriverError::new(ErrorKind::Unsupported, protocol, "", "there is no such protocol")
         })?;
         let permit = self.probes.try_acquire().map_err(|_| too_many_probes(protocol))?;
-        Ok((&**driver, permit))
+        Ok((driver.within(tenant).unwrap_or_else(|| Arc::clone(driver)), permit))
     }
 
     async fn probe(

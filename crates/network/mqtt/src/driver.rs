@@ -8,7 +8,7 @@ use weir_connect::{
     Abilities, BrowsePage, Circumstances, DeviceSpec, Discovered, Driver, DriverError, ErrorKind,
     Session,
 };
-use weir_model::FieldError;
+use weir_model::{FieldError, TenantId};
 
 use crate::link::Inside;
 use crate::session::MqttSession;
@@ -79,6 +79,10 @@ impl Driver for MqttDriver {
 
     fn abilities(&self) -> Abilities {
         Abilities { discover: true, browse: true, write: true, call: false }
+    }
+
+    fn within(&self, tenant: TenantId) -> Option<Arc<dyn Driver>> {
+        Some(Arc::new(Self::with_inside(self.inside.as_ref()?.within(tenant))))
     }
 
     fn check(&self, spec: &DeviceSpec) -> Result<(), Vec<FieldError>> {

@@ -1,6 +1,6 @@
 //! Our own broker in this process: values, receipts, writes, and what a gate refuses.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,6 +125,13 @@ async fn a_device_of_our_own_broker_has_values_and_takes_writes() {
     bench.supervisor.shutdown().await;
     let error = plant.driver().browse(&json!({"broker": "inside"}), None).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
+    // Whoever browses sees the topics of their own tenant.
+    let settings = json!({"broker": "inside", "listen_ms": 300});
+    for (tenant, seen) in [(weir_connect::conformance::TENANT, 1), (weir_model::TenantId(2), 0)] {
+        let driver = plant.driver().within(tenant).unwrap();
+        let page = driver.browse(&settings, None).await.unwrap();
+        assert_eq!(page.items.len(), seen, "{page:?}");
+    }
     plant.broker.shutdown().await;
 }
 

@@ -165,7 +165,7 @@ async fn a_test_does_not_disturb_the_running_device() {
     bench.until_state(1, State::Online).await;
     let report = bench.supervisor.test(&peer.spec(1, "mqtt")).await.unwrap();
     assert!(report.values.iter().all(|value| value.value.is_some()), "{report:?}");
-    let page = bench.supervisor.browse("mqtt", &peer.settings, None).await.unwrap();
+    let page = bench.supervisor.browse(weir_connect::conformance::TENANT, "mqtt", &peer.settings, None).await.unwrap();
     assert!(!page.items.is_empty());
     let mut again = peer;
     let changed = json!(77.5);

@@ -29,6 +29,9 @@ const MESSAGES_MAX: usize = 100;
 /// Readings of one piece of work.
 const READINGS_MAX: usize = 1000;
 
+/// Readings that may wait while births or the answer to a write are waited for.
+const WAITING_MAX: usize = 100_000;
+
 /// The edge node's own metrics, or a device's.
 type Scope = Option<Arc<str>>;
 
@@ -162,7 +165,7 @@ impl SparkplugSession {
     async fn await_births(&mut self) -> Result<(), DriverError> {
         let deadline = Instant::now() + self.settings.timing.birth;
         self.speak().await?;
-        while !self.is_born() {
+        while !self.is_born() && self.waiting() < WAITING_MAX {
             if timeout_at(deadline, self.something()).await.is_err() {
                 break;
             }
@@ -187,6 +190,10 @@ impl SparkplugSession {
             self.lose_all(Quality::NO_COMMUNICATION, &cause);
         }
         Ok(())
+    }
+
+    fn waiting(&self) -> usize {
+        self.said.len() + self.history.len()
     }
 
     /// Whether all that points need has been born.

@@ -55,7 +55,7 @@ impl Bootstrap {
 
 impl Access {
     /// Creates the first user, an administrator of the node and of its first organisation; none
-    /// when there are users already. `by` is a part of Weir, see [`Access::system`].
+    /// when that organisation has users already. `by` is a part of Weir, see [`Access::system`].
     ///
     /// # Errors
     /// [`AccessError`].
@@ -65,7 +65,9 @@ impl Access {
         first: Bootstrap,
         with: impl FnOnce(&User, &mut Commit),
     ) -> Result<Option<Bootstrapped>, AccessError> {
-        if self.store().count::<SignIns>(TenantId::NODE)? > 0 {
+        let store = self.store();
+        // Earlier versions kept the names in the node, see `SignIns`.
+        if store.count::<SignIns>(first.tenant)? + store.count::<SignIns>(TenantId::NODE)? > 0 {
             return Ok(None);
         }
         let password = match first.password {

@@ -135,8 +135,8 @@ pub enum AccessError {
         /// What it has to be like.
         reason: &'static str,
     },
-    /// Another user of this node has the name.
-    #[error("another user is called {0}")]
+    /// Another user of the organisation has the name.
+    #[error("another user of the organisation is called {0}")]
     NameTaken(String),
     /// The identifier made from the name is not one.
     #[error("make an identifier of the name")]

@@ -12,7 +12,7 @@
 //! follows the change feed).
 //!
 //! ```
-//! use weir_access::{Access, Action, Bootstrap, By, Options, Scope};
+//! use weir_access::{Access, Action, Bootstrap, By, Options, Scope, SignInName};
 //! use weir_model::{Prefix, RequestId, TenantId, Timestamp};
 //! use weir_store::{Schema, Store};
 //!
@@ -28,7 +28,8 @@
 //! let made = made.expect("there is no user yet");
 //!
 //! let here = "127.0.0.1".parse()?;
-//! let signed_in = access.sign_in("admin", &made.password, here, RequestId(2), now).await?;
+//! let (name, nowhere) = (SignInName::parse("admin"), |_: &Prefix| Ok(None));
+//! let signed_in = access.sign_in(&name, nowhere, &made.password, here, RequestId(2), now).await?;
 //! let scope = Scope { tenant };
 //! assert!(access.decide(&signed_in.caller, Action::DeviceWrite, scope).is_ok());
 //! assert!(access.decide(&access.anonymous(), Action::TagRead, scope).is_err());
@@ -50,6 +51,7 @@ mod policy;
 mod revocation;
 mod secret;
 mod session;
+mod sign_in_name;
 mod throttle;
 mod token;
 mod user;
@@ -70,8 +72,10 @@ pub use policy::{
 };
 pub use secret::same_secret;
 pub use session::{SESSIONS_A_USER_MAX, Session, Sessions, SignedIn};
+pub use sign_in_name::{FIRST_TENANT, SIGN_IN_SEPARATOR, SignInName};
 pub use throttle::{
-    THROTTLED_MAX, TRIES_FREE_A_REMOTE, TRIES_FREE_A_USER, WAIT_A_REMOTE_MAX, WAIT_A_USER_MAX,
+    THROTTLED_MAX, TRIES_FREE_A_REMOTE, TRIES_FREE_A_USER, TRIES_FREE_A_USER_ANYWHERE,
+    WAIT_A_REMOTE_MAX, WAIT_A_USER_MAX,
 };
 pub use token::{
     NewToken, TOKEN_LIFE_DAYS_MAX, TOKENS_A_USER_MAX, Token, TokenKey, TokenKeys, TokenView, Tokens,

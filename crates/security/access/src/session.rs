@@ -5,14 +5,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use weir_model::{Identifier, RequestId, TenantId, Timestamp};
-use weir_store::{Collection, Commit, Expect, History, Index, PAGE_ITEMS_MAX, Versioned};
+use weir_model::{Identifier, Prefix, RequestId, TenantId, Timestamp};
+use weir_store::{
+    Collection, Commit, Expect, History, Index, PAGE_ITEMS_MAX, StoreError, Versioned,
+};
 
 use crate::access::Access;
 use crate::cache::{Found, Known};
 use crate::caller::{By, Caller, Via};
 use crate::error::{AccessError, SignInError};
 use crate::secret::{csrf_of, key_of, random_secret};
+use crate::sign_in_name::SignInName;
+use crate::throttle::Account;
 use crate::user::{Password, Passwords, User};
 
 /// Most sessions of one user; a further one ends the oldest.
@@ -72,47 +76,55 @@ impl fmt::Debug for SignedIn {
 }
 
 impl Access {
-    /// Signs a user in by name and password. It takes the same time whether or not there is such a
-    /// user; failures are throttled by name and by address.
+    /// Signs a user in by name and password. `organisation` says which tenant has a prefix, if one
+    /// has; it is asked only when the name has a prefix, and once it is known that the attempt need
+    /// not wait. It takes the same time and has the same answer whether or not there is such an
+    /// organisation or such a user; failures are throttled by what was typed and by address.
     ///
     /// # Errors
     /// [`SignInError`].
     pub async fn sign_in(
         &self,
-        name: &str,
+        name: &SignInName,
+        organisation: impl FnOnce(&Prefix) -> Result<Option<TenantId>, StoreError>,
         password: &str,
         remote: IpAddr,
         request: RequestId,
         now: Timestamp,
     ) -> Result<SignedIn, SignInError> {
-        let folded: String = name.to_lowercase().chars().take(128).collect();
-        self.throttle()
-            .begin(&folded, Some(remote), now)
+        let attempt = self
+            .throttle()
+            .begin(Account::Typed(name.folded()), Some(remote), now)
             .map_err(|retry_after| SignInError::Throttled { retry_after })?;
-        let result = self.sign_in_unthrottled(&folded, password, request, now).await;
-        match &result {
-            Ok(_) => self.throttle().succeeded(&folded, Some(remote)),
-            Err(SignInError::Wrong) => {}
-            Err(_) => self.throttle().not_tried(&folded, Some(remote)),
+        let organisation = name.organisation().map(organisation).transpose();
+        let result = match organisation.map_err(AccessError::from) {
+            Ok(organisation) => {
+                let account = name.account(organisation.flatten());
+                self.sign_in_unthrottled(account, password, request, now).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        if !matches!(result, Err(SignInError::Wrong)) {
+            self.throttle().take_back(attempt);
         }
         result
     }
 
     async fn sign_in_unthrottled(
         &self,
-        name: &str,
+        (tenant, name): (TenantId, &str),
         password: &str,
         request: RequestId,
         now: Timestamp,
     ) -> Result<SignedIn, SignInError> {
-        let found = self.user_by_name(name)?;
+        let found = self.user_by_name(tenant, name)?;
         let stored = match &found {
-            Some((tenant, user)) => self.password_of(*tenant, user)?,
+            Some(user) => self.password_of(tenant, user)?,
             None => None,
         };
         let hash = stored.as_ref().map(|stored| stored.hash.as_str());
         let fits = self.hasher().verify(password, hash).await?;
-        let (Some((tenant, user)), Some(stored)) = (found, stored) else {
+        let (Some(user), Some(stored)) = (found, stored) else {
             return Err(SignInError::Wrong);
         };
         if !fits || user.record.disabled {

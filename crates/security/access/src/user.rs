@@ -12,6 +12,8 @@ use crate::caller::{By, Scope};
 use crate::error::{AccessError, Denied, DeniedReason};
 use crate::password;
 use crate::session::Sessions;
+use crate::sign_in_name::{SIGN_IN_SEPARATOR, name_key};
+use crate::throttle::Account;
 use crate::token::Tokens;
 
 /// The role that administers the node. Only its holders give or take it.
@@ -28,7 +30,7 @@ const ROLES_RESERVED: [&str; 2] = ["system", "signed-in"];
 const ROLES_A_USER_MAX: usize = 16;
 
 /// Longest name of a user or role in characters.
-const NAME_CHARS_MAX: usize = 64;
+pub(crate) const NAME_CHARS_MAX: usize = 64;
 
 /// Longest full name in characters.
 const FULL_NAME_CHARS_MAX: usize = 128;
@@ -39,7 +41,8 @@ pub struct User {
     /// The identifier, `PREFIX/user.NAME` as it was when the user was created.
     #[schema(value_type = String)]
     pub id: Identifier,
-    /// The name to sign in with; no two users of a node share one, whatever their case.
+    /// The name; no two users of an organisation share one, whatever their case. What is typed to
+    /// sign in is [`User::sign_in_name`].
     pub name: String,
     /// The name for people, where it is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +93,11 @@ pub struct SignIn {
     pub id: Identifier,
 }
 
-/// The names of all users of the node, in [`TenantId::NODE`]; keys are names in lower case.
+/// The names of an organisation's users; keys are names in lower case.
+///
+/// Earlier versions kept the names of all organisations in [`TenantId::NODE`], where no two were
+/// alike. Such records are read where they are, so that data folders and exports of that time are
+/// of use; none is written there any more.
 pub struct SignIns;
 
 impl Collection for SignIns {
@@ -125,7 +132,7 @@ pub struct NewUser {
     pub tenant: TenantId,
     /// The organisation's prefix.
     pub prefix: Prefix,
-    /// The name to sign in with.
+    /// The name, without an `@`.
     pub name: String,
     /// The name for people, where it is another.
     pub full_name: Option<String>,
@@ -183,11 +190,16 @@ impl Access {
             Some(password) => Some(self.hashed(&user.name, password).await?),
             None => None,
         };
+        // Nothing makes names of the earlier kind any more, so that this does not change until the
+        // commit, which looks at the others.
+        if self.sign_in_of_earlier(new.tenant, &user.name)?.is_some() {
+            return Err(AccessError::NameTaken(user.name));
+        }
         let key = user.id.folded();
         let mut commit = by.commit(new.tenant, "user.create");
         let sign_in = SignIn { tenant: new.tenant, id: user.id.clone() };
         let name = user.name.to_lowercase();
-        commit.put_in::<SignIns>(TenantId::NODE, name, &sign_in, Expect::Absent);
+        commit.put_in::<SignIns>(new.tenant, name, &sign_in, Expect::Absent);
         commit.put_in::<Users>(new.tenant, &key, &user, Expect::Absent);
         if let Some(password) = &password {
             commit.put_in::<Passwords>(new.tenant, &key, password, Expect::Absent);
@@ -215,19 +227,35 @@ impl Access {
         Ok(self.store().get::<Users>(tenant, &id.folded())?)
     }
 
-    /// The user of a name, in whatever tenant: for the node's own command line.
+    /// The user of a tenant by name, whatever its case.
     ///
     /// # Errors
     /// [`AccessError`] when the store cannot be read.
     pub fn user_by_name(
         &self,
+        tenant: TenantId,
         name: &str,
-    ) -> Result<Option<(TenantId, Versioned<User>)>, AccessError> {
-        let sign_in = self.store().get::<SignIns>(TenantId::NODE, &name.to_lowercase())?;
-        let Some(SignIn { tenant, id }) = sign_in.map(|found| found.record) else {
-            return Ok(None);
+    ) -> Result<Option<Versioned<User>>, AccessError> {
+        let Some(key) = name_key(name) else { return Ok(None) };
+        let sign_in = self.store().get::<SignIns>(tenant, &key)?.map(|found| found.record);
+        let sign_in = match sign_in {
+            Some(sign_in) => Some(sign_in),
+            None => self.sign_in_of_earlier(tenant, name)?,
         };
-        Ok(self.user(tenant, &id)?.map(|user| (tenant, user)))
+        match sign_in {
+            Some(sign_in) => self.user(tenant, &sign_in.id),
+            None => Ok(None),
+        }
+    }
+
+    /// The record of a name of a tenant that an earlier version wrote, see [`SignIns`].
+    fn sign_in_of_earlier(
+        &self,
+        tenant: TenantId,
+        name: &str,
+    ) -> Result<Option<SignIn>, AccessError> {
+        let found = self.store().get::<SignIns>(TenantId::NODE, &name.to_lowercase())?;
+        Ok(found.map(|found| found.record).filter(|sign_in| sign_in.tenant == tenant))
     }
 
     /// The users of a tenant in the order of their identifiers.
@@ -298,7 +326,11 @@ impl Access {
         }
         let mut commit = by.commit(tenant, "user.delete");
         commit.delete_in::<Users>(tenant, &found.key, expect);
-        commit.delete_in::<SignIns>(TenantId::NODE, found.record.name.to_lowercase(), Expect::Any);
+        let name = &found.record.name;
+        commit.delete_in::<SignIns>(tenant, name.to_lowercase(), Expect::Any);
+        if self.sign_in_of_earlier(tenant, name)?.is_some() {
+            commit.delete_in::<SignIns>(TenantId::NODE, name.to_lowercase(), Expect::Any);
+        }
         commit.delete_in::<Passwords>(tenant, &found.key, Expect::Any);
         self.delete_sessions(&mut commit, &found.key)?;
         self.delete_tokens(&mut commit, tenant, &found.key)?;
@@ -347,7 +379,7 @@ impl Access {
         let (Some(found), Some(user)) = (found, user) else {
             return Err(AccessError::WrongPassword);
         };
-        self.verify_own(&user, current, &found.record.hash, by.now).await?;
+        self.verify_own(&key, current, &found.record.hash, by.now).await?;
         let password = self.hashed(&user, new).await?;
         let mut commit = by.commit(caller.tenant, "session.password");
         let expect = Expect::Version(found.version);
@@ -404,8 +436,9 @@ impl Access {
         Ok(())
     }
 
-    /// Checks the password that the caller says is its own. Guesses are throttled by the user's
-    /// name as those of a sign-in are; the address does not matter, since somebody is signed in.
+    /// Checks the password that the caller says is its own. Guesses are throttled as those of a
+    /// sign-in are, and counted apart from them, so that nobody else's count; the address does not
+    /// matter, since somebody is signed in.
     async fn verify_own(
         &self,
         user: &str,
@@ -413,21 +446,17 @@ impl Access {
         hash: &str,
         now: Timestamp,
     ) -> Result<(), AccessError> {
-        let name = user.to_lowercase();
-        self.throttle()
-            .begin(&name, None, now)
+        let attempt = self
+            .throttle()
+            .begin(Account::Own(user.to_owned()), None, now)
             .map_err(|retry_after| AccessError::Throttled { retry_after })?;
-        match self.hasher().verify(password, Some(hash)).await {
-            Ok(true) => {
-                self.throttle().succeeded(&name, None);
-                Ok(())
-            }
-            Ok(false) => Err(AccessError::WrongPassword),
-            Err(error) => {
-                self.throttle().not_tried(&name, None);
-                Err(error)
-            }
-        }
+        let fits = match self.hasher().verify(password, Some(hash)).await {
+            Ok(false) => return Err(AccessError::WrongPassword),
+            Ok(true) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.throttle().take_back(attempt);
+        fits
     }
 
     /// A new password's record.
@@ -457,12 +486,17 @@ fn denied(reason: DeniedReason) -> Denied {
     Denied { action: Action::UserWrite, reason }
 }
 
-/// A name to sign in with: letters and digits of any script, and `.`, `_`, `-`, `@` between.
+/// A name to sign in with: letters and digits of any script, and `.`, `_`, `-` between. Names of
+/// earlier versions may have an `@`, which parts the name from the organisation now.
 pub(crate) fn checked_name(name: &str) -> Result<&str, AccessError> {
     let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count())
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@'))
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'))
         && name.starts_with(char::is_alphanumeric);
-    let reason = "has 1 to 64 letters, digits and . _ - @, and starts with a letter or digit";
+    let reason = if name.contains(SIGN_IN_SEPARATOR) {
+        "has no @, which stands between the name and the organisation when somebody signs in"
+    } else {
+        "has 1 to 64 letters, digits and . _ -, and starts with a letter or digit"
+    };
     if fits { Ok(name) } else { Err(AccessError::InvalidName { what: "a user name", reason }) }
 }
 

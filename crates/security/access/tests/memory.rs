@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use support::{Node, PASSWORD, REQUEST, now};
-use weir_access::{HASHING_MAX, HASHING_WAITING_MAX, SignInError};
+use weir_access::{HASHING_MAX, HASHING_WAITING_MAX, SignInError, SignInName};
 
 const SIGN_INS: u32 = 60;
 
@@ -23,7 +23,8 @@ async fn hashing_is_bounded_and_leaves_no_memory_behind() {
             let access = node.access.clone();
             let remote = IpAddr::from(n.to_be_bytes());
             tokio::spawn(async move {
-                access.sign_in(&format!("user{n}"), PASSWORD, remote, REQUEST, now()).await
+                let name = SignInName::parse(&format!("user{n}"));
+                access.sign_in(&name, |_| Ok(None), PASSWORD, remote, REQUEST, now()).await
             })
         })
         .collect();

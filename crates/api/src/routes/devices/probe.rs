@@ -108,7 +108,7 @@ pub(super) async fn browse(
     let BrowseInput { protocol, mut settings, at, device } = input;
     let secrets = take_secrets(&visit, &protocol, &mut settings, device.as_ref())?;
     secrets.give(&mut settings);
-    let page = state.supervisor.browse(&protocol, &settings, at.as_deref()).await?;
+    let page = state.supervisor.browse(visit.tenant(), &protocol, &settings, at.as_deref()).await?;
     Ok(Json(Listing { items: page.items, next: page.next }))
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn discover(
     let secrets = take_secrets(&visit, &protocol, &mut settings, device.as_ref())?;
     let sealed = settings.clone();
     secrets.give(&mut settings);
-    let mut items = state.supervisor.discover(&protocol, &settings).await?;
+    let mut items = state.supervisor.discover(visit.tenant(), &protocol, &settings).await?;
     for found in &mut items {
         // What was kept does not leave in clear text.
         secrets.hide(&mut found.settings, &sealed);

@@ -7,7 +7,7 @@ use serde_json::json;
 use weir_connect::{Driver, Scaling, State};
 use weir_model::{DataType, Quality, Timestamp};
 
-use crate::bench::{Bench, holding, impatient, spec};
+use crate::bench::{Bench, TENANT, holding, impatient, spec};
 use crate::server::{Memory, serve};
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn tests_and_browses_say_what_is_there() {
     assert!(report.values[2].error.as_ref().unwrap().contains("holding 2: illegal data address"));
     assert!(report.latency_ms > 0.0);
 
-    let browse = async |at| bench.supervisor.browse("modbus", &device.settings, at).await.unwrap();
+    let browse = async |at| bench.supervisor.browse(TENANT, "modbus", &device.settings, at).await.unwrap();
     let tables = browse(None).await;
     assert_eq!(
         tables.items.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
@@ -152,7 +152,7 @@ async fn tests_and_browses_say_what_is_there() {
         Some(json!({"table": "holding", "address": 3, "type": "u16"}))
     );
     assert_eq!(first.next.as_deref(), Some("holding:64"));
-    let wrong = bench.supervisor.browse("modbus", &device.settings, Some("attic")).await;
+    let wrong = bench.supervisor.browse(TENANT, "modbus", &device.settings, Some("attic")).await;
     assert!(wrong.unwrap_err().to_string().contains("attic"));
     let last = browse(Some("coil:65535")).await;
     assert_eq!((last.items.len(), last.next), (1, None));

@@ -7,28 +7,39 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use weir_broker::{Broker, Incoming, Local, PublishError};
 use weir_connect::{Clock, ErrorKind, Receipt, Settled};
+use weir_model::TenantId;
 
 use super::{Link, LinkError, Message, Opening, Qos};
 
 /// The broker of this node.
 #[derive(Clone)]
-pub struct Inside(Broker);
+pub struct Inside {
+    broker: Broker,
+    /// Whose topics are looked at where no device says whose it is.
+    tenant: Option<TenantId>,
+}
 
 impl Inside {
     /// Links to this broker.
     pub fn new(broker: Broker) -> Self {
-        Self(broker)
+        Self { broker, tenant: None }
+    }
+
+    /// The same broker, looked at by a tenant.
+    #[must_use]
+    pub fn within(&self, tenant: TenantId) -> Self {
+        Self { broker: self.broker.clone(), tenant: Some(tenant) }
     }
 
     pub(super) fn open(&self, opening: Opening) -> Result<Box<dyn Link>, LinkError> {
-        let Some(tenant) = opening.tenant else {
+        let Some(tenant) = opening.tenant.or(self.tenant) else {
             let cause =
                 "our own broker shows its topics to the devices of a tenant only: type the topics";
             return Err(LinkError::new(ErrorKind::Unsupported, cause));
         };
-        let listening = self.0.local(tenant, &opening.client_id);
+        let listening = self.broker.local(tenant, &opening.client_id);
         // What a local subscriber publishes does not come back to it, but a write is read back.
-        let speaking = self.0.local(tenant, &opening.client_id);
+        let speaking = self.broker.local(tenant, &opening.client_id);
         let (receipts, clock) = (opening.receipts, opening.clock);
         Ok(Box::new(InsideLink { listening, speaking, receipts, clock, missed: 0, closed: false }))
     }

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use weir_connect::Fields;
 
@@ -69,4 +70,20 @@ fn the_form_names_the_fields() {
     let fields = link_fields();
     assert_eq!(fields.len(), LINK_FIELDS.len());
     assert!(LINK_FIELDS.iter().all(|name| fields.contains_key(*name)));
+}
+
+proptest! {
+    /// Whatever stands in a field, it is taken or refused by name.
+    #[test]
+    fn any_texts_are_judged(field in prop::sample::select(LINK_FIELDS.to_vec()), text in ".{0,60}", number in any::<i64>()) {
+        for value in [json!(text), json!(number), json!([text]), json!({"a": text}), Json::Null, json!(true)] {
+            for transport in ["tcp", "websocket_tls"] {
+                let mut json = json!({"host": "h", "transport": transport});
+                json[field] = value.clone();
+                if let Err(errors) = Settings::parse(&json) {
+                    prop_assert!(errors.iter().all(|e| e.field.starts_with("/settings/")));
+                }
+            }
+        }
+    }
 }

@@ -7,13 +7,10 @@ use weir_connect::{DriverError, ErrorKind, RawWrite};
 use weir_model::Value;
 use weir_mqtt::Qos;
 
-use super::{SparkplugSession, Stage};
+use super::{SparkplugSession, Stage, WAITING_MAX};
 use crate::proto::{self, Payload};
 use crate::topic::{MessageKind, Topic};
 use crate::value;
-
-/// Readings that may wait while a write is read back; then it is not verified.
-const WAITING_MAX: usize = 100_000;
 
 impl SparkplugSession {
     pub(super) async fn write_point(
@@ -93,7 +90,7 @@ impl SparkplugSession {
     ) -> (Option<Value>, bool) {
         let deadline = Instant::now() + self.settings.link.timeout;
         let mut after = None;
-        while self.said.len() < WAITING_MAX {
+        while self.waiting() < WAITING_MAX {
             if timeout_at(deadline, self.something()).await.is_err()
                 || self.advance().await.is_err()
             {

@@ -23,7 +23,7 @@ async fn open() -> Open {
     let node = Node::new().await;
     node.add(ONE, "ada", &["engineer"], Grade::General).await;
     node.add(TWO, "bob", &["viewer"], Grade::General).await;
-    let (ada, bob) = (node.sign_in("ada").await, node.sign_in("bob").await);
+    let (ada, bob) = (node.sign_in("ada").await, node.sign_in("bob@88.102").await);
     let stream = tokio::spawn(node.access.revoked(&ada.caller));
     let bystander = tokio::spawn(node.access.revoked(&bob.caller));
     // Both are waiting, and other people's sessions do not end them.

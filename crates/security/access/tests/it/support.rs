@@ -4,7 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-use weir_access::{Access, Bootstrap, By, Caller, NewUser, Options, SignedIn};
+use weir_access::{
+    Access, Bootstrap, By, Caller, NewUser, Options, SignInError, SignInName, SignedIn,
+};
 use weir_model::{Grade, Identifier, Prefix, RequestId, TenantId, Timestamp};
 use weir_store::{Schema, Store};
 
@@ -48,7 +50,7 @@ impl Node {
         let mut first = Bootstrap::administrator(ONE, prefix(ONE), "root");
         first.password = Some(PASSWORD.to_owned());
         access.bootstrap(by(&system), first, |_, _| {}).await.unwrap().unwrap();
-        let root = access.sign_in("root", PASSWORD, HERE, REQUEST, now()).await.unwrap();
+        let root = sign_in(&access, "root", PASSWORD, now()).await.unwrap();
         Self { dir, access, root }
     }
 
@@ -66,8 +68,21 @@ impl Node {
     }
 
     pub(crate) async fn sign_in(&self, name: &str) -> SignedIn {
-        self.access.sign_in(name, PASSWORD, HERE, REQUEST, now()).await.unwrap()
+        sign_in(&self.access, name, PASSWORD, now()).await.unwrap()
     }
+}
+
+/// Signs in from [`HERE`], as the door does: on this node, only the organisations [`ONE`] and
+/// [`TWO`] are there.
+pub(crate) async fn sign_in(
+    access: &Access,
+    typed: &str,
+    password: &str,
+    at: Timestamp,
+) -> Result<SignedIn, SignInError> {
+    let name = SignInName::parse(typed);
+    let there = |asked: &Prefix| [ONE, TWO].into_iter().find(|tenant| prefix(*tenant) == *asked);
+    access.sign_in(&name, |asked| Ok(there(asked)), password, HERE, REQUEST, at).await
 }
 
 pub(crate) fn new_user(tenant: TenantId, name: &str, roles: &[&str], ceiling: Grade) -> NewUser {
