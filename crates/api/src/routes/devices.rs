@@ -3,6 +3,7 @@
 mod call;
 mod change;
 mod probe;
+mod table;
 mod view;
 
 use axum::Json;
@@ -45,6 +46,8 @@ pub(super) fn routes() -> Vec<Route> {
         needs(Action::DeviceWrite, routes!(probe::discover)),
         needs(Action::DeviceWrite, routes!(probe::browse)),
         needs(Action::DeviceRead, routes!(probe::log)),
+        needs(Action::DeviceRead, routes!(table::export)),
+        needs(Action::DeviceWrite, routes!(table::import)),
         needs(Action::DeviceControl, routes!(call::call)),
         needs(Action::DeviceWrite, routes!(probe::restart)),
         needs(Action::DeviceRead, routes!(probe::protocols)),

@@ -256,3 +256,69 @@ async fn devices_are_browsed_in_pages_and_what_a_protocol_lacks_is_told() {
     let nothing = bench.post("/api/v1/devices/discover", nothing).bearer(&bench.admin);
     nothing.send().await.problem("invalid-value");
 }
+
+async fn import(bench: &Bench, table: &str, dry_run: bool) -> Json {
+    let uri = format!("/api/v1/devices/import?dry_run={dry_run}");
+    let call = bench.call(Method::POST, &uri, None).body("text/csv", table.to_owned());
+    call.bearer(&bench.admin).send().await.expect(200)
+}
+
+#[tokio::test]
+async fn devices_travel_as_a_table() {
+    let bench = Bench::new().await;
+    let mut body = machine();
+    body["settings"]["password"] = json!("open sesame");
+    let made = bench.post("/api/v1/devices", body).bearer(&bench.admin).send().await.expect(201);
+    let id = made["id"].as_str().unwrap();
+    let exported = bench.get("/api/v1/devices/export").bearer(&bench.admin).send().await;
+    let table = exported.text().to_owned();
+    assert_eq!(table.lines().count(), 4, "{table}");
+    assert!(!table.contains("sesame"));
+
+    // As it came it changes nothing, and keeps the secret.
+    let report = import(&bench, &table, false).await;
+    assert_eq!(report["errors"], json!([]));
+    assert_eq!((&report["devices_changed"], &report["points_changed"]), (&json!(1), &json!(3)));
+    let path = format!("/api/v1/devices/{}", id.replace('/', "%2F"));
+    let after = bench.get(&path).bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(after["points"], made["points"]);
+    assert_eq!(after["settings"], made["settings"]);
+
+    // A column alone changes what it names, and points that are not in the table stay.
+    let speed = made["points"][0]["id"].as_str().unwrap();
+    let small = format!("device,point,unit\n{id},{speed},m/s\n");
+    import(&bench, &small, false).await;
+    let after = bench.get(&path).bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(after["points"].as_array().unwrap().len(), 3);
+    assert_eq!(after["points"][0]["unit"], "m/s");
+    assert_eq!(after["points"][0]["source"]["scaling"], made["points"][0]["source"]["scaling"]);
+
+    // Many new devices at a time; first only looked at.
+    let mut new = "device_name,protocol,settings,name,data_type,address\n".to_owned();
+    for n in 0..3 {
+        for point in ["a", "b"] {
+            new += &format!("泵 {n},fake,{{}},{point},f64,\"\"\"{point}\"\"\"\n");
+        }
+    }
+    let dry = import(&bench, &new, true).await;
+    assert_eq!((&dry["devices_created"], &dry["points_created"]), (&json!(3), &json!(6)));
+    let devices = || async {
+        let list = bench.get("/api/v1/devices?protocol=fake").bearer(&bench.admin).send().await;
+        list.expect(200)["items"].as_array().unwrap().len()
+    };
+    assert_eq!(devices().await, 1);
+    import(&bench, &new, false).await;
+    assert_eq!(devices().await, 4);
+
+    // What is wrong is told by line and column, and nothing is stored.
+    let wrong = "device_name,protocol,settings,name,data_type,address\n\
+        P,fake,{},x,f64,\"\"\"x\"\"\"\nP,fake,{},y,f64,17\nQ,fake,{nonsense,z,f64,\"\"\"z\"\"\"\n";
+    let report = import(&bench, wrong, false).await;
+    assert_eq!(report["errors"][0]["line"], 3, "{report}");
+    assert_eq!(report["errors"][0]["field"], "address");
+    assert_eq!(report["errors"][1]["line"], 4);
+    assert_eq!(devices().await, 4);
+    let unknown = bench.call(Method::POST, "/api/v1/devices/import", None);
+    let unknown = unknown.body("text/csv", "device,colour\nx,red\n".to_owned());
+    unknown.bearer(&bench.admin).send().await.problem("invalid-value");
+}

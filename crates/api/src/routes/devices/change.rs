@@ -153,6 +153,33 @@ impl DevicePatch {
 }
 
 impl PointInput {
+    /// A tag that is a point, as it is sent.
+    pub(super) fn of(tag: Tag) -> Result<Self, Failure> {
+        let Some(source) = tag.source else {
+            return Err(Failure::not_found(format!("source of {}", tag.id)));
+        };
+        let unreadable =
+            |error: serde_json::Error| Failure::internal("read the source of a tag", &error);
+        let scaling = source.scaling.into_iter().map(serde_json::from_value);
+        Ok(Self {
+            id: Some(tag.id),
+            name: tag.name,
+            names: tag.names,
+            description: tag.description,
+            asset: tag.asset,
+            unit: tag.unit,
+            data_type: tag.data_type,
+            address: source.address,
+            scaling: scaling.collect::<Result<_, _>>().map_err(unreadable)?,
+            poll_ms: source.poll_ms,
+            write: source.write.map(serde_json::from_value).transpose().map_err(unreadable)?,
+            grade: tag.grade,
+            domain: tag.domain,
+            range: tag.range,
+            labels: tag.labels,
+        })
+    }
+
     fn tag(&self, id: Identifier, tag: TagId, device: &Device) -> Result<Tag, Failure> {
         let source = Source {
             device: device.id.clone(),
