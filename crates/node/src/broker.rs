@@ -15,10 +15,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use weir_access::{Access, Action, Caller};
 use weir_broker::{Act, Broker, BrokerOptions, Denied, Gate, Login, Principal};
+use weir_connect::Supervisor;
 use weir_model::{Grade, TenantId, Timestamp};
 use weir_store::{FeedError, Store};
 
 use crate::config::Mqtt;
+use crate::devices;
 use crate::error::NodeError;
 
 /// Entries of the feed that are read at one time.
@@ -74,19 +76,22 @@ impl Listening {
         self,
         access: Access,
         store: Store,
+        supervisor: Supervisor,
         stop: CancellationToken,
     ) -> (Broker, SocketAddr) {
         let Self { broker, gate, address, tcp, websocket, acceptor } = self;
         let from = *store.head().borrow();
         // Set once, here.
         let _ = gate.access.set(access);
-        tokio::spawn(follow(store, broker.clone(), gate, from, stop.clone()));
-        if let Some(listener) = websocket {
-            let (broker, acceptor, stop) = (broker.clone(), acceptor.clone(), stop.clone());
-            tokio::spawn(async move { broker.serve_websocket(listener, acceptor, stop).await });
-        }
+        tokio::spawn(follow(store.clone(), broker.clone(), gate, from, stop.clone()));
         let serving = broker.clone();
         tokio::spawn(async move {
+            // A message that is acknowledged before the device that wants it listens would be lost.
+            devices::connected(&store, &supervisor, &["mqtt", "sparkplug"]).await;
+            if let Some(listener) = websocket {
+                let (broker, acceptor, stop) = (serving.clone(), acceptor.clone(), stop.clone());
+                tokio::spawn(async move { broker.serve_websocket(listener, acceptor, stop).await });
+            }
             match acceptor {
                 Some(acceptor) => serving.serve_tls(tcp, acceptor, stop).await,
                 None => serving.serve_tcp(tcp, stop).await,

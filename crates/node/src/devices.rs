@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use weir_connect::{ConnectError, DeviceSecrets, DeviceSpec, Devices, Point, Scaling, Supervisor};
+use weir_connect::{
+    ConnectError, DeviceSecrets, DeviceSpec, Devices, Point, Scaling, State, Supervisor,
+};
 use weir_model::TenantId;
 use weir_store::{Change, Collection, FeedError, Snapshot, Store, StoreError};
 use weir_twin::{Organisations, Source, Tag, Tags};
@@ -70,6 +72,29 @@ pub(crate) async fn start(store: &Store, supervisor: &Supervisor) -> Result<(), 
     let keys = all(store)?;
     apply(store, supervisor, keys).await;
     Ok(())
+}
+
+/// How long devices may take to make their first connection before others are let in.
+const FIRST_CONNECTION_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Between two looks at the states of devices.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Waits until no device of some protocols is on its way to its first connection any more.
+pub(crate) async fn connected(store: &Store, supervisor: &Supervisor, protocols: &[&str]) {
+    let wanted = |(tenant, key): &Key| {
+        let found = store.get::<Devices>(*tenant, key).ok().flatten();
+        found.is_some_and(|found| protocols.contains(&found.record.protocol.as_str()))
+    };
+    let mut waiting: Vec<Key> = all(store).unwrap_or_default().into_iter().filter(wanted).collect();
+    let deadline = tokio::time::Instant::now() + FIRST_CONNECTION_TIME_MAX;
+    while !waiting.is_empty() && tokio::time::Instant::now() < deadline {
+        waiting.retain(|(tenant, key)| {
+            let status = key.parse().ok().and_then(|id| supervisor.status(*tenant, &id));
+            status.is_some_and(|status| status.state == State::Connecting)
+        });
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 async fn apply(store: &Store, supervisor: &Supervisor, keys: BTreeSet<Key>) {

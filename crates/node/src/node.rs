@@ -132,7 +132,8 @@ impl Node {
             tokio::spawn(devices::follow(store.clone(), supervisor.clone(), from, stop.clone())),
         ];
         let mqtt = listening.map(|listening| {
-            let (broker, address) = listening.serve(access.clone(), store.clone(), stop.clone());
+            let (broker, address) =
+                listening.serve(access.clone(), store.clone(), supervisor.clone(), stop.clone());
             tracing::info!(%address, "the MQTT broker listens");
             Mqtt { broker, address }
         });

@@ -105,6 +105,10 @@ pub(crate) struct Serve {
     /// Address and port of console and API; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Run the MQTT broker at this address and port (usually 1883, 8883 with TLS); clients show an API
+    /// token as their password.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) mqtt: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

@@ -65,8 +65,15 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
 }
 
 fn serve(global: &Global, args: &Serve) -> anyhow::Result<()> {
-    let listen = args.listen.map(|a| ("--listen", "listen.address", a.to_string()));
-    let config = config::load(global, listen.as_slice())?.config;
+    let mut flags = Vec::new();
+    if let Some(address) = args.listen {
+        flags.push(("--listen", "listen.address", address.to_string()));
+    }
+    if let Some(address) = args.mqtt {
+        flags.push(("--mqtt", "mqtt.enabled", "true".to_owned()));
+        flags.push(("--mqtt", "mqtt.address", address.to_string()));
+    }
+    let config = config::load(global, &flags)?.config;
     log_to_stderr(&config, global.quiet)?;
     runtime()?.block_on(async {
         let stop = stop_signal()?;
@@ -85,6 +92,7 @@ fn announce(node: &Node, global: &Global) -> anyhow::Result<()> {
             "url": node.url(),
             "user": first.map(|f| f.user.as_str()),
             "password": first.map(|f| f.password.as_str()),
+            "mqtt": node.mqtt_address(),
         }));
     }
     if let Some(first) = first {
@@ -96,6 +104,9 @@ fn announce(node: &Node, global: &Global) -> anyhow::Result<()> {
     }
     if !global.quiet {
         output::line(&format!("Weir listens on {}", node.url()))?;
+        if let Some(address) = node.mqtt_address() {
+            output::line(&format!("The MQTT broker listens on {address}"))?;
+        }
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ import ipaddress
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import struct
@@ -42,7 +43,8 @@ from cryptography.x509.oid import NameOID
 
 MODES = ["normal", "silent", "lie", "clock", "flood"]
 
-MOSQUITTO = "/usr/sbin/mosquitto"
+# Debian keeps it where only administrators look.
+MOSQUITTO = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
 
 
 def with_parent():
@@ -108,6 +110,8 @@ class Broker:
     """Mosquitto with two listeners: one for the plant, and one behind the proxy."""
 
     def __init__(self, arguments):
+        if not MOSQUITTO:
+            sys.exit("install Mosquitto: apt-get install mosquitto")
         self.folder = tempfile.TemporaryDirectory(prefix="weir-mqtt-")
         self.own, self.inner = free_port(), free_port()
         self.settings = {}
@@ -421,7 +425,7 @@ class Plant:
 
 
 async def commands(plant, proxy, broker):
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(limit=1 << 20)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():

@@ -29,6 +29,8 @@ import sys
 import threading
 import time
 
+# The other script is no library and leaves nothing behind.
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "mqtt"))
 
 import paho.mqtt.client as mqtt

@@ -7,11 +7,13 @@
 mod api;
 mod ledger;
 mod memory;
+mod mqtt;
 mod noise;
 mod process;
 
 pub use api::{Api, encode};
 pub use ledger::{Ledger, kill_cycles};
 pub use memory::anonymous_kib;
+pub use mqtt::Publisher;
 pub use noise::{Noise, throw_noise};
 pub use process::{READY_MAX, Weir};

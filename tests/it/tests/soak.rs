@@ -34,9 +34,10 @@ fn bytes() {
     let own = weir.ready_text("url").trim_start_matches("http://").to_owned();
     let mut ports: Vec<SocketAddr> = own.to_socket_addrs().unwrap().collect();
     for device in api.list("/api/v1/devices").unwrap() {
-        let port = device["settings"]["port"].as_u64().unwrap() as u16;
-        ports.push(SocketAddr::from(([127, 0, 0, 1], port)));
+        let port = device["settings"]["port"].as_u64().and_then(|port| port.try_into().ok());
+        ports.extend(port.map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port))));
     }
+    ports.extend(weir.ready_text("mqtt").parse::<SocketAddr>());
     let minutes = setting("WEIR_SOAK_MINUTES", 10);
     let until = Instant::now() + Duration::from_secs(60 * minutes);
     let storms: Vec<_> =

@@ -132,6 +132,37 @@ async fn a_device_of_our_own_broker_has_values_and_takes_writes() {
         let page = driver.browse(&settings, None).await.unwrap();
         assert_eq!(page.items.len(), seen, "{page:?}");
     }
+    // What is no good name for a point is shown all the same, and costs nothing.
+    let retained = weir_broker::Qos::AtMostOnce;
+    local.try_publish("bell\u{7}", Bytes::from_static(b"\xFF\0"), retained, true).unwrap();
+    let driver = plant.driver().within(TENANT).unwrap();
+    assert_eq!(driver.browse(&settings, None).await.unwrap().items.len(), 2);
+    plant.broker.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_while_a_device_is_changed_is_not_acknowledged_to_nobody() {
+    let (plant, mut errors) = (Plant::new().await, Vec::new());
+    let driver = plant.driver();
+    let spec = Arc::new(device(json!({"broker": "inside"}), &[json!({"topic": "t"})]));
+    let circumstances = || Circumstances::new(Arc::new(SystemClock) as Arc<dyn Clock>);
+    let mut session = driver.connect(Arc::clone(&spec), circumstances()).await.unwrap();
+    session.collect().await.unwrap();
+    drop(session);
+    // Nobody listens, and the publisher waits...
+    let json = json!({"host": "127.0.0.1", "port": plant.port});
+    let settings = LinkSettings::read(&mut Fields::of(&json, String::new(), &mut errors));
+    let mut machine = settings.open(Opening::probe(Arc::new(SystemClock)), None).await.unwrap();
+    let mut publishing = tokio::spawn(async move {
+        machine.publish("t", Bytes::from_static(b"1"), Qos::AtLeastOnce, false).await
+    });
+    let answer = tokio::time::timeout(Duration::from_millis(200), &mut publishing).await;
+    assert!(answer.is_err(), "acknowledged, and nobody has it: {answer:?}");
+    // ...until the device listens again: then the publisher is told to send again.
+    let mut session = driver.connect(spec, circumstances()).await.unwrap();
+    session.collect().await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, publishing).await.unwrap().unwrap();
+    assert!(answer.is_err(), "{answer:?}");
     plant.broker.shutdown().await;
 }
 

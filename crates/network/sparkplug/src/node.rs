@@ -296,7 +296,8 @@ impl EdgeNode {
         };
         if self.born.is_none() && self.died.is_some_and(overtaken) {
             let cause = "a birth came behind the death of its session".to_owned();
-            self.to_ask.get_or_insert((now + OVERTAKEN_ASK, cause));
+            let allowed = self.asked.map_or(now, |asked| asked + REBIRTH_INTERVAL);
+            self.to_ask.get_or_insert((allowed.max(now + OVERTAKEN_ASK), cause));
             return;
         }
         let Some(number) = number(payload) else {

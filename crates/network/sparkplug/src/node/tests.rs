@@ -180,6 +180,16 @@ fn a_birth_behind_its_own_death_does_not_count() {
 }
 
 #[test]
+fn however_it_comes_births_are_not_asked_for_more_often() {
+    let mut host = Host::new();
+    assert_eq!(told(&host.node.ask(host.now)), ["rebirth"]);
+    host.death(3);
+    assert!(host.birth(0, 3).is_empty());
+    assert!(host.pass(OVERTAKEN_ASK).is_empty());
+    assert_eq!(told(&host.pass(REBIRTH_INTERVAL - OVERTAKEN_ASK)), ["rebirth"]);
+}
+
+#[test]
 fn unknown_names_ask_for_births() {
     let mut host = Host::new();
     host.birth(0, 0);
