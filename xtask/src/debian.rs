@@ -30,9 +30,9 @@ pub(crate) fn program(names: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> =
         env::split_paths(&path).chain(SYSTEM.iter().map(PathBuf::from)).collect();
-    names.iter().find_map(|name| {
-        folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file())
-    })
+    names
+        .iter()
+        .find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file()))
 }
 
 fn is_root() -> bool {

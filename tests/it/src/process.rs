@@ -62,9 +62,22 @@ impl Weir {
     /// # Errors
     /// When it is not ready within [`READY_MAX`].
     pub fn start(command: &str, data: &Path, more: &[&str]) -> anyhow::Result<Self> {
+        Self::start_at("127.0.0.1:0", command, data, more)
+    }
+
+    /// As [`Weir::start`], at another address.
+    ///
+    /// # Errors
+    /// When it is not ready within [`READY_MAX`].
+    pub fn start_at(
+        listen: &str,
+        command: &str,
+        data: &Path,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
         let started = Instant::now();
         let mut child = Command::new(Self::binary()?)
-            .args([command, "--listen", "127.0.0.1:0", "--json", "--data"])
+            .args([command, "--listen", listen, "--json", "--data"])
             .arg(data)
             .args(more)
             .stdout(Stdio::piped())

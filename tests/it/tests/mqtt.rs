@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use weir_it::{Api, Publisher, Weir};
 
 /// Kills on every run; `WEIR_KILLS` says how many otherwise.
@@ -115,5 +115,30 @@ fn rights_decide_who_publishes_and_end_with_the_token() {
     let path = format!("/api/v1/tokens/{}", machine["id"].as_str().unwrap());
     assert_eq!(api.send("DELETE", &path, &[], &[]).unwrap().status, 204);
     publisher.until_closed().unwrap();
+    weir.stop().unwrap();
+}
+
+#[test]
+fn ipv6_alone_is_enough() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("this machine has no IPv6 loopback; nothing tested");
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let weir = Weir::start_at("[::1]:0", "serve", data.path(), &["--mqtt", "[::1]:0"]).unwrap();
+    assert!(weir.ready_text("url").starts_with("http://[::1]:"), "{}", weir.ready);
+    let address: SocketAddr = weir.ready_text("mqtt").parse().unwrap();
+    assert!(address.is_ipv6());
+    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
+    let token = weir.api().sign_in_for_token(&user, &password, &[]).unwrap();
+    let api = weir.api().with_token(&token);
+    let tag = connected_line(&api);
+    let online = |list: &Json| list["items"][0]["status"]["state"] == "online";
+    api.until("/api/v1/devices", Duration::from_secs(30), online).unwrap();
+    let mut machine = Publisher::connect(address, "press-1", &token).unwrap();
+    let payload = "{\"n\":7,\"t\":1700000000000}".to_owned();
+    assert_eq!(machine.publish_all(TOPIC, &[payload]).unwrap(), 1);
+    let last = api.fetch(&format!("/api/v1/tags/{}", weir_it::encode(&tag))).unwrap();
+    assert_eq!(last["last"]["value"], 7);
     weir.stop().unwrap();
 }

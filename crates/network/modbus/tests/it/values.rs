@@ -139,7 +139,8 @@ async fn tests_and_browses_say_what_is_there() {
     assert!(report.values[2].error.as_ref().unwrap().contains("holding 2: illegal data address"));
     assert!(report.latency_ms > 0.0);
 
-    let browse = async |at| bench.supervisor.browse(TENANT, "modbus", &device.settings, at).await.unwrap();
+    let browse =
+        async |at| bench.supervisor.browse(TENANT, "modbus", &device.settings, at).await.unwrap();
     let tables = browse(None).await;
     assert_eq!(
         tables.items.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
