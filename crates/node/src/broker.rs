@@ -106,14 +106,17 @@ impl Listening {
 pub(crate) struct TokenGate {
     access: OnceLock<Access>,
     /// The tokens by which each principal is connected, to look at again when rights change.
-    tokens: Mutex<HashMap<(TenantId, Arc<str>), Vec<Arc<str>>>>,
+    tokens: Mutex<Tokens>,
 }
+
+/// Tokens by the principal that they are of.
+type Tokens = HashMap<(TenantId, Arc<str>), Vec<Arc<str>>>;
 
 /// What the gate finds again in a principal.
 struct Shown(Arc<str>);
 
 impl TokenGate {
-    fn tokens(&self) -> MutexGuard<'_, HashMap<(TenantId, Arc<str>), Vec<Arc<str>>>> {
+    fn tokens(&self) -> MutexGuard<'_, Tokens> {
         // Entries are put and taken whole.
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
