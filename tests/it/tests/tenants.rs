@@ -27,7 +27,9 @@ fn a_second_tenant_sees_nothing_of_the_first() {
         "ceiling": "core", "organisation": "other",
     });
     first.post("/api/v1/users", &body).unwrap();
-    let token = weir.api().sign_in_for_token("eve", "a long enough secret 1", &[]).unwrap();
+    // A plain name is looked for in the node's first organisation only.
+    assert!(weir.api().sign_in_for_token("eve", "a long enough secret 1", &[]).is_err());
+    let token = weir.api().sign_in_for_token("eve@other", "a long enough secret 1", &[]).unwrap();
     let second = weir.api().with_token(&token);
 
     let id = encode(&tag);

@@ -31,8 +31,10 @@ pub enum Error {
     },
     /// The server's own certificate or key is damaged, or the two do not fit each other or the
     /// application URI.
-    #[error("could not use the OPC UA server's own certificate in {path}: {cause}; \
-             empty that folder to have a new one made, which clients then have to trust anew")]
+    #[error(
+        "could not use the OPC UA server's own certificate in {path}: {cause}; \
+             empty that folder to have a new one made, which clients then have to trust anew"
+    )]
     Own {
         /// The folder.
         path: PathBuf,

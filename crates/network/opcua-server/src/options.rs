@@ -50,11 +50,14 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// Subscriptions of one session.
     pub subscriptions_per_session_max: usize,
-    /// Monitored items at a time, of all sessions: about 400 bytes each, and 48 for each place in
-    /// its queue that is taken.
+    /// Monitored items at a time, of all sessions: about a kilobyte each with all that belongs to
+    /// them, and 64 bytes for each place in a queue that is taken.
     pub monitored_items_max: usize,
     /// Values that wait in one monitored item.
     pub queue_size_max: u32,
+    /// Values that may wait in the queues of all items beyond one each. Items that are created when
+    /// so many have been asked for get a queue of one.
+    pub queued_values_max: usize,
     /// Publish requests that wait in one session.
     pub publish_requests_max: usize,
     /// Bytes of one request or answer.
@@ -84,8 +87,9 @@ impl Default for Limits {
             sessions_max: 100,
             subscriptions_max: 1_000,
             subscriptions_per_session_max: 50,
-            monitored_items_max: 500_000,
+            monitored_items_max: 200_000,
             queue_size_max: 1_000,
+            queued_values_max: 5_000_000,
             publish_requests_max: 100,
             message_bytes_max: 16 << 20,
             nodes_per_request_max: 10_000,

@@ -177,6 +177,9 @@ impl Pki {
     fn reject(&self, thumbprint: &str, sender: &Sender) {
         let dir = self.dir.join("rejected");
         let path = dir.join(file_name(thumbprint));
+        if path.exists() {
+            return tracing::debug!(thumbprint, "a refused OPC UA client knocked again");
+        }
         tracing::warn!(
             thumbprint,
             subject = sender.certificate.subject_name(),
@@ -184,9 +187,6 @@ impl Pki {
              that thumbprint, or move its file from rejected to trusted"
         );
         let keep = || -> io::Result<()> {
-            if path.exists() {
-                return Ok(());
-            }
             make_room(&dir)?;
             fs::write(&path, &sender.der)
         };
@@ -225,7 +225,7 @@ fn certificates(dir: &Path) -> Result<Vec<(PathBuf, Certificate)>, Error> {
             found.push((entry.path(), certificate));
         }
     }
-    found.sort_by(|(_, a), (_, b)| b.since.cmp(&a.since));
+    found.sort_by_key(|(_, certificate)| std::cmp::Reverse(certificate.since));
     found.truncate(TRUSTED_MAX);
     Ok(found)
 }

@@ -32,7 +32,7 @@ pub(crate) fn date_time(time: Timestamp) -> (DateTime, Option<u16>) {
 /// The time of a client; times outside of Weir's range become its ends, as OPC 10000-6, clause
 /// 5.2.2.5 asks.
 pub(crate) fn timestamp(time: &DateTime) -> Timestamp {
-    let nanos = i128::from(time.ticks() - UNIX_EPOCH_TICKS) * i128::from(TICK_NANOS);
+    let nanos = (i128::from(time.ticks()) - i128::from(UNIX_EPOCH_TICKS)) * i128::from(TICK_NANOS);
     let nanos = nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
     Timestamp::from_nanos(nanos as i64)
 }
@@ -152,9 +152,12 @@ pub(crate) fn data_value(
         ..DataValue::default()
     };
     if matches!(timestamps, TimestampsToReturn::Source | TimestampsToReturn::Both) {
-        let (time, rest) = date_time(sample.time);
-        value.source_timestamp = Some(time);
-        value.source_picoseconds = rest;
+        // What never was has no time.
+        if sample.time != Timestamp::MIN {
+            let (time, rest) = date_time(sample.time);
+            value.source_timestamp = Some(time);
+            value.source_picoseconds = rest;
+        }
     }
     if matches!(timestamps, TimestampsToReturn::Server | TimestampsToReturn::Both) {
         value.server_timestamp = Some(date_time(arrival).0);
@@ -163,8 +166,8 @@ pub(crate) fn data_value(
 }
 
 /// What a tag reads as that never had a sample.
-pub(crate) fn waiting(now: Timestamp) -> Sample {
-    Sample::without_value(now, Quality::WAITING)
+pub(crate) fn waiting() -> Sample {
+    Sample::without_value(Timestamp::MIN, Quality::WAITING)
 }
 
 /// The elements that a client asked for.

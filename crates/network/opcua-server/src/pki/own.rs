@@ -47,7 +47,8 @@ pub(super) fn open(
         X509::from_der(&der).map_err(|_| wrong(format!("{CERTIFICATE} is no certificate")))?;
     let key = PrivateKey::from_pem(&pem).map_err(|_| wrong(format!("{KEY} is no RSA key")))?;
     let public = certificate.public_key().map_err(|_| wrong("it has no RSA key".to_owned()))?;
-    fits(&public, &key).ok_or_else(|| wrong("key and certificate do not belong together".into()))?;
+    fits(&public, &key)
+        .ok_or_else(|| wrong("key and certificate do not belong together".into()))?;
     certificate
         .is_application_uri_valid(application_uri)
         .map_err(|_| wrong(format!("it is not for the application URI {application_uri}")))?;

@@ -6,7 +6,7 @@ use super::*;
 fn times_keep_their_nanoseconds() {
     let time = Timestamp::parse("2026-11-26T08:00:00.123456789Z").unwrap();
     let (ticks, rest) = date_time(time);
-    assert_eq!(ticks.ticks(), 134_086_536_001_234_567 - 0);
+    assert_eq!(ticks.ticks(), 134_401_536_001_234_567);
     assert_eq!(rest, Some(8900));
 }
 
@@ -49,9 +49,7 @@ fn a_part_of_an_array_can_be_asked_for() {
 
 proptest! {
     #[test]
-    fn times_come_back(nanos in i64::MIN / 2..i64::MAX) {
-        // Before 1601 OPC UA has no time.
-        prop_assume!(nanos > -11_644_473_600_000_000_000_i128.max(i128::from(i64::MIN)) as i64);
+    fn times_come_back(nanos in any::<i64>()) {
         let time = Timestamp::from_nanos(nanos);
         let (ticks, rest) = date_time(time);
         let back = timestamp(&ticks).nanos() + i64::from(rest.unwrap_or(0)) / 100;

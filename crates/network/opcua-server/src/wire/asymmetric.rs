@@ -75,10 +75,8 @@ impl OpenHeader {
             return Err(FAILED);
         }
         let mut decrypted = vec![0; rest.len()];
-        let length = self
-            .policy
-            .asymmetric_decrypt(&own.key, rest, &mut decrypted)
-            .map_err(|_| FAILED)?;
+        let length =
+            self.policy.asymmetric_decrypt(&own.key, rest, &mut decrypted).map_err(|_| FAILED)?;
         let mut plain = headers.to_vec();
         plain.extend_from_slice(decrypted.get(..length).ok_or(FAILED)?);
         let signed = plain.len().checked_sub(sender.key.size()).ok_or(FAILED)?;
@@ -105,6 +103,18 @@ impl Sender {
             return Err(StatusCode::BadCertificatePolicyCheckFailed);
         }
         Ok(Self { certificate, der: der.to_vec(), key })
+    }
+
+    /// Whether an application URI is among the alternative names. The library looks at the first one
+    /// only; some clients' certificates begin with a host name.
+    pub(crate) fn is_of(&self, application_uri: &str) -> bool {
+        /// `uniformResourceIdentifier` of RFC 5280, section 4.2.1.6.
+        const URI_TAG: u8 = 0x86;
+        let Ok(length @ 1..0x80) = u8::try_from(application_uri.len()) else {
+            return self.certificate.is_application_uri_valid(application_uri).is_ok();
+        };
+        let name = [&[URI_TAG, length], application_uri.as_bytes()].concat();
+        self.der.windows(name.len()).any(|window| window == name)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use opcua::crypto::SecurityPolicy;
 use opcua::types::{MessageSecurityMode, StatusCode};
 
-use super::frame::{Frame, HEADER, Kind, Last};
+use super::frame::{Frame, HEADER, Last};
 use super::symmetric::{Protection, SEQUENCE, Token};
 use super::{Reader, asymmetric::Sender};
 
@@ -237,9 +237,4 @@ impl Assembly {
         let whole = std::mem::take(self);
         Ok(Some(Piece { request: piece.request, body: whole.body }))
     }
-}
-
-/// Whether a frame belongs to a message.
-pub(crate) fn is_message(kind: Kind) -> bool {
-    matches!(kind, Kind::Message | Kind::Close)
 }

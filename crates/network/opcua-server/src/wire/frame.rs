@@ -102,13 +102,8 @@ pub(crate) struct Hello {
 pub(crate) fn hello(frame: &Frame) -> Result<Hello, StatusCode> {
     let parse = || {
         let mut reader = Reader::new(frame.bytes.get(HEADER..)?);
-        let [_version, receive, send, message, chunks] = [
-            reader.u32()?,
-            reader.u32()?,
-            reader.u32()?,
-            reader.u32()?,
-            reader.u32()?,
-        ];
+        let [_version, receive, send, message, chunks] =
+            [reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?];
         let url = reader.bytes()?;
         Some((receive as usize, send as usize, message, chunks, url.len()))
     };

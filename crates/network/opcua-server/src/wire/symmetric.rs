@@ -63,10 +63,8 @@ impl Protection {
             let block = self.policy.plain_block_size();
             // The library wants a block more than it fills.
             let mut decrypted = vec![0; rest.len() + block];
-            let length = self
-                .policy
-                .symmetric_decrypt(receive, rest, &mut decrypted)
-                .map_err(|_| FAILED)?;
+            let length =
+                self.policy.symmetric_decrypt(receive, rest, &mut decrypted).map_err(|_| FAILED)?;
             plain.extend_from_slice(decrypted.get(..length).ok_or(FAILED)?);
         } else {
             plain.extend_from_slice(rest);

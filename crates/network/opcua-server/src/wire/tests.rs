@@ -104,11 +104,14 @@ fn a_renewed_token_is_used_for_sending_once_the_client_has_used_it() {
 fn messages_are_put_together_within_bounds() {
     let piece = |request, body: &[u8]| Piece { request, body: body.to_vec() };
     let mut assembly = Assembly::default();
-    assert_eq!(assembly.add(piece(1, b"ab"), Last::Intermediate, 100), Ok(None));
-    let whole = assembly.add(piece(1, b"c"), Last::Final, 100);
+    let max = 20_000;
+    assert_eq!(assembly.add(piece(1, b"ab"), Last::Intermediate, max), Ok(None));
+    let whole = assembly.add(piece(1, b"c"), Last::Final, max);
     assert_eq!(whole, Ok(Some(piece(1, b"abc"))));
-    assert_eq!(assembly.add(piece(2, &[0; 60]), Last::Intermediate, 100), Ok(None));
-    let large = assembly.add(piece(2, &[0; 60]), Last::Final, 100);
+    assert_eq!(assembly.add(piece(2, &[0; 12_000]), Last::Intermediate, max), Ok(None));
+    let other = assembly.add(piece(3, b"x"), Last::Final, max);
+    assert_eq!(other, Err(StatusCode::BadSecurityChecksFailed));
+    let large = assembly.add(piece(2, &[0; 12_000]), Last::Final, max);
     assert_eq!(large, Err(StatusCode::BadTcpMessageTooLarge));
 }
 

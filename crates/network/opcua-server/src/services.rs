@@ -1,0 +1,134 @@
+//! The services of a session (OPC 10000-4, clause 5).
+
+mod browse;
+mod history;
+mod items;
+pub(crate) mod read;
+mod subscriptions;
+mod write;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use opcua::core::{RequestMessage, ResponseMessage};
+use opcua::types::{
+    CancelResponse, RegisterNodesResponse, ResponseHeader, StatusCode, UnregisterNodesResponse,
+};
+use weir_model::Identifier;
+
+use crate::connection::Connection;
+use crate::plant::{Node, Principal};
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::space::Target;
+
+/// Who asks, and for whom.
+pub(crate) struct Ask<'a> {
+    pub(crate) shared: &'a Arc<Shared>,
+    pub(crate) session: &'a Arc<Session>,
+    pub(crate) principal: Principal,
+    pub(crate) locales: Arc<[String]>,
+}
+
+/// Works on a request of an active session.
+pub(crate) async fn serve(
+    connection: &Arc<Connection>,
+    request: RequestMessage,
+    channel: u32,
+) -> Result<ResponseMessage, StatusCode> {
+    let shared = &connection.shared;
+    let header = request.request_header();
+    let session =
+        shared.sessions.get(&header.authentication_token).ok_or(StatusCode::BadSessionIdInvalid)?;
+    let (principal, locales) = session.principal(channel, Instant::now())?;
+    let ask = Ask { shared, session: &session, principal, locales };
+    let answer = ask.answer(request).await?;
+    // Rights may have been taken away while the answer was made.
+    if session.has_ended() { Err(StatusCode::BadSessionClosed) } else { Ok(answer) }
+}
+
+impl Ask<'_> {
+    async fn answer(&self, request: RequestMessage) -> Result<ResponseMessage, StatusCode> {
+        use RequestMessage as R;
+        match request {
+            R::Read(request) => read::read(self, *request).await,
+            R::Write(request) => write::write(self, *request).await,
+            R::Browse(request) => browse::browse(self, *request).await,
+            R::BrowseNext(request) => browse::browse_next(self, *request).await,
+            R::TranslateBrowsePathsToNodeIds(request) => browse::translate(self, *request).await,
+            R::HistoryRead(request) => history::read(self, *request).await,
+            R::CreateSubscription(request) => subscriptions::create(self, &request),
+            R::ModifySubscription(request) => subscriptions::modify(self, &request),
+            R::SetPublishingMode(request) => subscriptions::set_publishing(self, &request),
+            R::DeleteSubscriptions(request) => subscriptions::delete(self, &request),
+            R::TransferSubscriptions(request) => subscriptions::transfer(self, &request),
+            R::Republish(request) => subscriptions::republish(self, &request),
+            R::CreateMonitoredItems(request) => items::create(self, *request).await,
+            R::ModifyMonitoredItems(request) => items::modify(self, *request).await,
+            R::SetMonitoringMode(request) => items::set_mode(self, &request).await,
+            R::SetTriggering(request) => items::set_triggering(self, &request),
+            R::DeleteMonitoredItems(request) => items::delete(self, &request),
+            // Names are looked up in memory: nothing is gained by registering them.
+            R::RegisterNodes(request) => {
+                let nodes = self.bounded(request.nodes_to_register)?;
+                let response_header = ResponseHeader::new_good(&request.request_header);
+                let registered_node_ids = Some(nodes);
+                Ok(RegisterNodesResponse { response_header, registered_node_ids }.into())
+            }
+            R::UnregisterNodes(request) => {
+                self.bounded(request.nodes_to_unregister)?;
+                let response_header = ResponseHeader::new_good(&request.request_header);
+                Ok(UnregisterNodesResponse { response_header }.into())
+            }
+            // Requests are short: none is cancelled.
+            R::Cancel(request) => {
+                let response_header = ResponseHeader::new_good(&request.request_header);
+                Ok(CancelResponse { response_header, cancel_count: 0 }.into())
+            }
+            _ => Err(StatusCode::BadServiceUnsupported),
+        }
+    }
+
+    /// The operations of a request: at least one, and not too many.
+    fn bounded<T>(&self, operations: Option<Vec<T>>) -> Result<Vec<T>, StatusCode> {
+        bounded(operations, self.shared.limits.nodes_per_request_max)
+    }
+
+    /// Looks up the assets and tags that are named.
+    async fn nodes<'t>(
+        &self,
+        targets: impl Iterator<Item = &'t Target>,
+    ) -> Result<HashMap<Identifier, Node>, StatusCode> {
+        nodes(self.shared, &self.principal, targets).await
+    }
+}
+
+fn bounded<T>(operations: Option<Vec<T>>, max: usize) -> Result<Vec<T>, StatusCode> {
+    match operations {
+        Some(operations) if operations.len() > max => Err(StatusCode::BadTooManyOperations),
+        Some(operations) if !operations.is_empty() => Ok(operations),
+        _ => Err(StatusCode::BadNothingToDo),
+    }
+}
+
+async fn nodes<'t>(
+    shared: &Shared,
+    principal: &Principal,
+    targets: impl Iterator<Item = &'t Target>,
+) -> Result<HashMap<Identifier, Node>, StatusCode> {
+    let mut ids: Vec<Identifier> = targets.filter_map(Target::identifier).cloned().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = shared.plant.nodes(principal, &ids).await.map_err(unavailable)?;
+    Ok(ids.into_iter().zip(found).filter_map(|(id, node)| Some((id, node?))).collect())
+}
+
+/// The plant cannot answer now.
+fn unavailable(error: crate::plant::PlantError) -> StatusCode {
+    tracing::warn!(%error, "an OPC UA request could not be answered");
+    StatusCode::BadResourceUnavailable
+}
