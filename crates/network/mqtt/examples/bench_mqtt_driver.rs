@@ -1,6 +1,6 @@
 //! Measures a device against a broker: messages of quality 1 from their publication to their acknowledgement.
 //!
-//! `cargo run -p weir-mqtt --example bench_mqtt -- HOST PORT [3.1.1|5] [MESSAGES]`
+//! `cargo run -p weir-mqtt --example bench_mqtt_driver -- HOST PORT [3.1.1|5] [MESSAGES]`
 //!
 //! Each message is a JSON object with ten values, which are ten points. Receipts are settled at once, so this is
 //! what driver and broker can do without a historian.
