@@ -86,8 +86,10 @@ impl Listening {
         tokio::spawn(follow(store.clone(), broker.clone(), gate, from, stop.clone()));
         let serving = broker.clone();
         tokio::spawn(async move {
-            // A message that is acknowledged before the device that wants it listens would be lost.
-            devices::connected(&store, &supervisor, &["mqtt", "sparkplug"]).await;
+            // A message that is acknowledged before the device that wants it listens would be lost. Sparkplug is not
+            // waited for: its data is QoS 0, and its devices connect when edge nodes, which are clients, tell of
+            // their births.
+            devices::connected(&store, &supervisor, &["mqtt"]).await;
             if let Some(listener) = websocket {
                 let (broker, acceptor, stop) = (serving.clone(), acceptor.clone(), stop.clone());
                 tokio::spawn(async move { broker.serve_websocket(listener, acceptor, stop).await });
