@@ -116,7 +116,7 @@ test('a tag has its page, with record, source and versions', async () => {
   await page.goto(`/tag?id=${encodeURIComponent(tag.id)}`);
   await page.getByRole('heading', { name: tag.name, level: 1 }).waitFor();
   await changes(page.locator('.tag-now time'));
-  await page.getByRole('region', { name: 'Source' }).getByText('modbus', { exact: true }).waitFor();
+  await page.getByRole('region', { name: 'Source' }).getByText('Modbus TCP', { exact: true }).waitFor();
   await page.getByRole('region', { name: 'Versions' }).getByRole('row').nth(1).waitFor();
   await page.getByText(tag.id, { exact: true }).waitFor();
   await close();
@@ -192,7 +192,9 @@ test('every page fits a screen 390 pixels wide, in both languages', async () => 
     '/devices',
     `/device?id=${encodeURIComponent(tag.device)}`,
     `/device/edit?id=${encodeURIComponent(tag.device)}`,
-    '/device/new',
+    `/device/points?id=${encodeURIComponent(tag.device)}`,
+    `/device/points?id=${encodeURIComponent(tag.device)}&add=1`,
+    '/devices/new',
     `/identify?id=${encodeURIComponent(tag.id)}`,
     '/audit',
     '/users',

@@ -1,6 +1,6 @@
 // One way to call the API: JSON in and out, problems as `ApiError`, the CSRF header on every change.
 import { learnClock } from './clock';
-import type { FieldError, Page, Problem } from './types';
+import type { FieldError, Page, PeerCertificate, Problem } from './types';
 
 const BASE = '/api/v1';
 
@@ -12,6 +12,8 @@ export class ApiError extends Error {
   readonly detail: string;
   readonly request: string | undefined;
   readonly fields: FieldError[];
+  /** What a device presented, where its certificate is not trusted. */
+  readonly certificate: PeerCertificate | undefined;
   readonly retryAfterS: number | undefined;
 
   constructor(problem: Partial<Problem> & { code: string; status: number }, retryAfterS?: number) {
@@ -23,6 +25,7 @@ export class ApiError extends Error {
     this.detail = problem.detail ?? '';
     this.request = problem.request;
     this.fields = problem.errors ?? [];
+    this.certificate = problem.certificate ?? undefined;
     this.retryAfterS = retryAfterS;
   }
 }
@@ -42,6 +45,8 @@ export function onSignedOut(listener: () => void): void {
 
 export interface CallOptions {
   body?: unknown;
+  /** A body that is no JSON, with its media type. */
+  text?: { type: string; content: string };
   signal?: AbortSignal | undefined;
   accept?: string;
   /** The version the change is based on. */
@@ -65,7 +70,8 @@ async function problemOf(response: Response): Promise<ApiError> {
 /** Sends a request and hands back the response when it is a success. */
 export async function send(method: string, path: string, options: CallOptions = {}): Promise<Response> {
   const headers: Record<string, string> = { Accept: options.accept ?? 'application/json' };
-  if (options.body !== undefined) headers['Content-Type'] = 'application/json';
+  const body = options.text?.content ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+  if (body !== undefined) headers['Content-Type'] = options.text?.type ?? 'application/json';
   if (method !== 'GET' && csrf) headers['X-Weir-Csrf'] = csrf;
   if (options.ifMatch) headers['If-Match'] = options.ifMatch;
   let response: Response;
@@ -74,7 +80,7 @@ export async function send(method: string, path: string, options: CallOptions = 
       method,
       headers,
       credentials: 'same-origin',
-      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      ...(body === undefined ? {} : { body }),
       ...(options.signal ? { signal: options.signal } : {}),
     });
   } catch (error) {
@@ -112,6 +118,11 @@ export async function post<T>(path: string, body?: unknown, signal?: AbortSignal
   return json<T>(await send('POST', path, { body, signal }));
 }
 
+/** Sends a text that is no JSON, such as CSV. */
+export async function postText<T>(path: string, type: string, content: string): Promise<T> {
+  return json<T>(await send('POST', path, { text: { type, content } }));
+}
+
 export async function patch<T>(path: string, body: unknown, ifMatch?: string | null): Promise<T> {
   return json<T>(await send('PATCH', path, { body, ifMatch }));
 }
@@ -137,7 +148,7 @@ export function withId(collection: string, id: string, rest = ''): string {
 }
 
 /** Largest page asked for when a whole list is read. */
-const WHOLE_PAGE_LIMIT = 500;
+const WHOLE_PAGE_LIMIT = 1000;
 
 /** Reads a list to its end, or to `itemsMax`, so that no list can take the browser down. */
 export async function getAll<T>(

@@ -1,14 +1,17 @@
 // What several pages ask for.
-import { useInfiniteQuery, useQuery, type UseQueryResult } from '@tanstack/react-query';
+import { keepPreviousData, useInfiniteQuery, useQuery, type UseQueryResult } from '@tanstack/react-query';
 import { get, getAll, getVersioned, withId, withQuery, type Parameters, type Versioned } from './client';
 import type { Asset, Device, Overview, Page, Tag } from './types';
+import type { Abilities, Protocol, ProtocolSchema } from './protocols';
 
 /** How often states that no stream carries are asked for again. */
 export const REFRESH_MS = 5_000;
 /** Most assets in the tree. */
 const ASSETS_MAX = 5_000;
-/** Most devices in the list. */
-const DEVICES_MAX = 2_000;
+/** Most devices in the list; a plant with more is searched. */
+export const DEVICES_MAX = 5_000;
+/** Devices beyond which the list is asked for less often. */
+const DEVICES_FEW = 500;
 /** Rows of one page of a long list. */
 export const PAGE_LIMIT = 100;
 
@@ -38,12 +41,24 @@ export function useAssets(refresh = false): UseQueryResult<AssetList> {
   });
 }
 
-export function useDevices(refresh = false): UseQueryResult<{ items: Device[]; more: boolean }> {
+export interface DeviceFilter {
+  q?: string;
+  state?: string;
+  protocol?: string;
+}
+
+export function useDevices(
+  refresh = false,
+  filter: DeviceFilter = {},
+): UseQueryResult<{ items: Device[]; more: boolean }> {
   return useQuery({
-    queryKey: ['devices'],
-    queryFn: ({ signal }) => getAll<Device>('/devices', {}, DEVICES_MAX, signal),
+    queryKey: ['devices', 'list', filter],
+    queryFn: ({ signal }) => getAll<Device>('/devices', { ...filter }, DEVICES_MAX, signal),
     staleTime: REFRESH_MS,
-    refetchInterval: refresh ? REFRESH_MS : false,
+    // What was found stays on the screen while other words are typed.
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) =>
+      refresh && (state.data?.items.length ?? 0) <= DEVICES_FEW ? REFRESH_MS : refresh && 4 * REFRESH_MS,
   });
 }
 
@@ -73,5 +88,26 @@ export function usePages<T>(path: string, parameters: Parameters, refreshMs: num
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
     refetchInterval: refreshMs,
+  });
+}
+
+interface ProtocolAnswer {
+  protocol: string;
+  schema: Omit<ProtocolSchema, 'abilities'>;
+  abilities: Abilities;
+}
+
+/** The protocols that the node speaks; they change with its program only. */
+export function useProtocols(): UseQueryResult<Protocol[]> {
+  return useQuery({
+    queryKey: ['protocols'],
+    queryFn: async ({ signal }) => {
+      const answered = await get<ProtocolAnswer[]>('/protocols', signal);
+      return answered.map(({ protocol, schema, abilities }) => ({
+        protocol,
+        schema: { ...schema, abilities },
+      }));
+    },
+    staleTime: Infinity,
   });
 }

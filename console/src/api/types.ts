@@ -4,6 +4,11 @@
 export type Time = string;
 /** `prefix/suffix`. */
 export type Id = string;
+/** What stands in a document whose shape a driver knows. */
+export type Json = string | number | boolean | null | Json[] | JsonObject;
+export interface JsonObject {
+  [field: string]: Json;
+}
 /** `good`, `uncertain`, `bad`, each optionally with an OPC UA status code: `bad:0x80310000`. */
 export type QualityText = string;
 /** Integers beyond 2^53 come as strings; no value (bad quality) is `null`. */
@@ -44,6 +49,20 @@ export interface Problem {
   detail: string;
   request?: string;
   errors?: FieldError[];
+  /** What a device presented, where its certificate is not trusted. */
+  certificate?: PeerCertificate | null;
+}
+
+/** A certificate that a device presented, for a person to compare with the device's own. */
+export interface PeerCertificate {
+  /** SHA-256, 64 lower-case hexadecimal digits. */
+  thumbprint: string;
+  subject: string;
+  issuer: string;
+  /** Host names, addresses and URIs that it is for. */
+  names: string[];
+  not_before: Time | null;
+  not_after: Time | null;
 }
 
 export interface FieldError {
@@ -70,7 +89,11 @@ export interface Overview {
   tags: number;
   tags_bad: number;
   assets: number;
-  devices: { total: number; by_state: Partial<Record<DeviceState, number>> };
+  devices: {
+    total: number;
+    by_state: Partial<Record<DeviceState, number>>;
+    by_protocol?: Record<string, number>;
+  };
   samples: { total: number; rate_per_s: number };
 }
 
@@ -130,7 +153,7 @@ export interface Range {
 export interface TagSource {
   device: Id;
   protocol: string;
-  address: ModbusAddress;
+  address: JsonObject;
   poll_ms?: number | null;
   scaling?: Scaling[];
   write?: WriteLimits | null;
@@ -202,48 +225,11 @@ export interface DeviceStatus {
   reason: string | null;
   since: Time;
   next_attempt?: Time | null;
+  /** What the device presented, where it is offline because its certificate is not trusted. */
+  certificate?: PeerCertificate | null;
   points: number;
   points_bad: number;
   counters: Record<string, number>;
-}
-
-export type WordOrder = 'ABCD' | 'CDAB' | 'BADC' | 'DCBA';
-export const WORD_ORDERS: readonly WordOrder[] = ['ABCD', 'CDAB', 'BADC', 'DCBA'];
-
-export type ModbusTable = 'coil' | 'discrete' | 'input' | 'holding';
-export const MODBUS_TABLES: readonly ModbusTable[] = ['holding', 'input', 'coil', 'discrete'];
-
-export type ModbusType = 'bool' | 'u16' | 'i16' | 'u32' | 'i32' | 'u64' | 'i64' | 'f32' | 'f64';
-export const MODBUS_TYPES: readonly ModbusType[] = [
-  'u16',
-  'i16',
-  'u32',
-  'i32',
-  'u64',
-  'i64',
-  'f32',
-  'f64',
-  'bool',
-];
-
-export interface ModbusSettings {
-  host: string;
-  port: number;
-  unit: number;
-  registers_max?: number;
-  timeout_ms: number;
-  poll_ms: number;
-  gap_registers: number;
-  word_order: WordOrder;
-}
-
-export interface ModbusAddress {
-  table: ModbusTable;
-  address: number;
-  type: ModbusType;
-  bit?: number | null;
-  word_order?: WordOrder | null;
-  unit?: number | null;
 }
 
 /** A point as it is created or changed: a tag with an address. */
@@ -254,7 +240,7 @@ export interface PointDraft {
   description: string;
   unit: string | null;
   data_type: DataType;
-  address: ModbusAddress;
+  address: JsonObject;
   scaling: Scaling[];
   poll_ms: number | null;
   write: WriteLimits | null;
@@ -271,7 +257,8 @@ export interface Device {
   names: Names;
   protocol: string;
   asset: Id | null;
-  settings: Partial<ModbusSettings>;
+  /** A secret that is stored is `{"secret": "set"}`. */
+  settings: JsonObject;
   enabled: boolean;
   grade: Grade;
   own_grade: Grade | null;
@@ -287,7 +274,7 @@ export interface DeviceDraft {
   names: NamesPatch;
   protocol: string;
   asset: Id | null;
-  settings: ModbusSettings;
+  settings: JsonObject;
   enabled: boolean;
   grade: Grade | null;
   points: PointDraft[];
@@ -296,7 +283,55 @@ export interface DeviceDraft {
 export interface TestReport {
   message: string;
   latency_ms: number;
-  values: { name: string; value: Value; quality: QualityText; error?: string | null }[];
+  values: TestValue[];
+}
+
+export interface TestValue {
+  index: number;
+  name: string;
+  value: Value;
+  quality: QualityText;
+  error?: string | null;
+}
+
+/** One way to speak to what was found. */
+export interface Discovered {
+  name: string;
+  detail: string;
+  settings: JsonObject;
+  certificate: PeerCertificate | null;
+}
+
+/** One thing that a device offers. */
+export interface BrowseItem {
+  /** Where to browse on, unique within the device. */
+  at: string;
+  name: string;
+  description: string;
+  expandable: boolean;
+  /** The point address to use, where it is a value. */
+  address: JsonObject | null;
+  /** What to call it by, where it is a method. */
+  method: Json;
+  data_type: DataType | null;
+  unit: string | null;
+  writable: boolean | null;
+  value: Value;
+}
+
+export interface LogLine {
+  time: Time;
+  level: 'info' | 'warning' | 'error';
+  text: string;
+}
+
+/** What an import did, or would do. */
+export interface ImportReport {
+  devices_created: number;
+  devices_changed: number;
+  points_created: number;
+  points_changed: number;
+  errors: { line: number; field: string; detail: string }[];
 }
 
 export interface WriteReport {
@@ -330,8 +365,10 @@ export interface IdentifierRecord {
 
 export interface User {
   id: Id;
-  /** The name to sign in with. */
+  /** The name, which no other user of the organisation has. */
   name: string;
+  /** What the user types to sign in: the name, or `name@prefix` outside the first organisation. */
+  sign_in: string;
   /** The name for people, where it is another. */
   full_name: string | null;
   roles: string[];

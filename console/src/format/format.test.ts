@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Translate } from '../i18n/i18n';
-import { addressText, parseReference, reference } from './modbus';
+import { parseReference } from './reference';
 import { displayName } from './name';
 import { parseQuality } from './quality';
 import { durationText, formatDuration, formatRecent, formatTime, parseDuration, toSeconds } from './time';
@@ -126,20 +125,7 @@ describe('names', () => {
   });
 });
 
-describe('modbus addresses', () => {
-  it('are written as manuals do', () => {
-    expect(reference('holding', 0)).toBe('40001');
-    expect(reference('input', 9_998)).toBe('39999');
-    expect(reference('holding', 9_999)).toBe('410000');
-    expect(reference('coil', 7)).toBe('00008');
-    const t: Translate = (key) => key;
-    const address = { table: 'holding', address: 2, type: 'f32', word_order: 'CDAB', unit: 3 } as const;
-    expect(addressText(address, t)).toBe('table.holding 40003 · f32 · CDAB · device.unit 3');
-    expect(addressText({ table: 'holding', address: 9, type: 'bool', bit: 3 }, t)).toBe(
-      'table.holding 40010.3 · bool',
-    );
-  });
-
+describe('references to registers', () => {
   it('are read from references', () => {
     expect(parseReference('40001')).toEqual({ table: 'holding', address: 0 });
     expect(parseReference('300010')).toEqual({ table: 'input', address: 9 });

@@ -45,14 +45,20 @@ export const PAGES: readonly PageEntry[] = [
     under: '/devices',
   },
   {
-    path: '/device/new',
-    component: lazy(() => import('./device-form/NewDevicePage')),
+    path: '/devices/new',
+    component: lazy(() => import('./device-wizard/NewDevicePage')),
     needs: 'device:write',
     under: '/devices',
   },
   {
     path: '/device/edit',
-    component: lazy(() => import('./device-form/EditDevicePage')),
+    component: lazy(() => import('./device-edit/EditDevicePage')),
+    needs: 'device:write',
+    under: '/devices',
+  },
+  {
+    path: '/device/points',
+    component: lazy(() => import('./device-edit/EditPointsPage')),
     needs: 'device:write',
     under: '/devices',
   },

@@ -49,6 +49,7 @@ export default function SignIn({ ended }: { ended: boolean }) {
         ) : null}
         <TextField
           label={t('signIn.user')}
+          hint={t('signIn.userHint')}
           name="user"
           autoComplete="username"
           autoCapitalize="none"

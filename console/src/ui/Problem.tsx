@@ -21,6 +21,7 @@ const CODES = [
   'too-many-requests',
   'internal',
   'device-failed',
+  'device-untrusted',
   'unavailable',
   'timeout',
   'network',

@@ -1,5 +1,5 @@
 // What was typed into a form survives errors, reloads and a look at another page.
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 
 const PREFIX = 'weir.draft.';
 /** Largest draft kept, in characters; a browser gives a page about five million in all. */
@@ -41,14 +41,21 @@ export function forgetDraft(key: string): void {
   }
 }
 
-/** State that is kept in the session's storage under `key` from the first change on. */
-export function useDraft<T>(key: string, initial: T): Draft<T> {
+/**
+ * State that is kept in the session's storage under `key` from the first change on. What is kept may
+ * be less than what was typed: passwords stay out of it.
+ */
+export function useDraft<T>(key: string, initial: T, kept?: (value: T) => T): Draft<T> {
   const [{ value, touched, restored }, set] = useState(() => {
-    const kept = readDraft<T>(key);
-    return { value: kept ?? initial, touched: false, restored: kept !== undefined };
+    const before = readDraft<T>(key);
+    return { value: before ?? initial, touched: false, restored: before !== undefined };
+  });
+  const keep = useRef(kept);
+  useEffect(() => {
+    keep.current = kept;
   });
   useEffect(() => {
-    if (touched) writeDraft(key, value);
+    if (touched) writeDraft(key, keep.current ? keep.current(value) : value);
   }, [key, touched, value]);
   const change = useCallback((next: T | ((now: T) => T)) => {
     set((now) => ({

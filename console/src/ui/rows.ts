@@ -18,7 +18,7 @@ export function rowWindow(top: number, viewHeight: number, height: number, count
   return { first: bounded(first), end: bounded(end) };
 }
 
-/** Follows the page's scrolling. */
+/** Follows the scrolling of the page, and of whatever scrolls the list within it. */
 export function useRowWindow(body: RefObject<HTMLElement | null>, count: number, height: number): RowWindow {
   const [view, setView] = useState<RowWindow>({ first: 0, end: Math.min(count, 30) });
   useEffect(() => {
@@ -35,10 +35,10 @@ export function useRowWindow(body: RefObject<HTMLElement | null>, count: number,
       requestAnimationFrame(look);
     };
     look();
-    window.addEventListener('scroll', plan, { passive: true });
+    window.addEventListener('scroll', plan, { passive: true, capture: true });
     window.addEventListener('resize', plan);
     return () => {
-      window.removeEventListener('scroll', plan);
+      window.removeEventListener('scroll', plan, { capture: true });
       window.removeEventListener('resize', plan);
     };
   }, [body, count, height]);

@@ -42,7 +42,7 @@ export default function UsersPage() {
   const all = users.data?.pages.flatMap((page) => page.items) ?? [];
   const items = query
     ? all.filter((user) =>
-        [user.name, user.full_name ?? '', user.id, ...user.roles].some((text) =>
+        [user.sign_in, user.full_name ?? '', user.id, ...user.roles].some((text) =>
           text.toLowerCase().includes(query),
         ),
       )
@@ -96,7 +96,7 @@ export default function UsersPage() {
               {items.map((user) => (
                 <tr key={user.id}>
                   <th scope="row" className="name-cell">
-                    {user.name} {user.full_name ? <span className="muted">{user.full_name}</span> : null}{' '}
+                    {user.sign_in} {user.full_name ? <span className="muted">{user.full_name}</span> : null}{' '}
                     {user.id === self ? <span className="chip">{t('users.you')}</span> : null}
                     <small>{user.id}</small>
                   </th>

@@ -1,31 +1,34 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState, type ReactNode } from 'react';
 import { Link, useLocation } from 'wouter';
-import { getAll, post, remove, withId } from '../../api/client';
-import { useAssets, useDevice } from '../../api/queries';
+import { patch, post, remove, withId } from '../../api/client';
+import { isKeptSecret, type ProtocolSchema } from '../../api/protocols';
+import { useAssets, useDevice, useProtocols } from '../../api/queries';
 import { useMay } from '../../api/session';
-import type { Device, Tag } from '../../api/types';
-import { addressText } from '../../format/modbus';
+import type { Device, Json, JsonObject } from '../../api/types';
+import { downloadCsv, fileName } from '../../csv/csv';
+import { CertificateReview } from '../../device/CertificateReview';
 import { displayName } from '../../format/name';
 import { formatDuration, formatTime } from '../../format/time';
-import { useT } from '../../i18n/i18n';
+import { useT, type Translate } from '../../i18n/i18n';
+import { choiceTitle, fieldsOf, matters, textIn, titleOf, trustField, withTrusted } from '../../schema/schema';
 import { Button, LinkButton } from '../../ui/Button';
 import { ConfirmDialog } from '../../ui/ConfirmDialog';
 import { Copyable } from '../../ui/Copy';
 import { CheckField } from '../../ui/Field';
 import { Facts, Loading, PageHead } from '../../ui/Page';
 import { ProblemPanel } from '../../ui/Problem';
-import { DeviceStateMark, LiveQuality, LiveTime, LiveValue } from '../../ui/Status';
-import { TableBox } from '../../ui/Table';
+import { DeviceStateMark } from '../../ui/Status';
 import { useToast } from '../../ui/Toast';
 import { href, useSearchState } from '../../url/search';
 import { TREND_TAGS_MAX } from '../../url/trend';
 import { isCounter } from './counters';
+import { DeviceLog } from './DeviceLog';
+import { DevicePoints } from './DevicePoints';
+import { exported } from './export';
 import './devices.css';
 
-/** Points shown live; more are in the tag browser. */
-const POINTS_SHOWN_MAX = 200;
-
+/** A device: how it is doing and what to do about it, how it is reached, what it reads. */
 export default function DevicePage() {
   const { t, language } = useT();
   const may = useMay();
@@ -36,10 +39,11 @@ export default function DevicePage() {
   const id = search.get('id') ?? '';
   const device = useDevice(id, true);
   const assets = useAssets();
+  const protocols = useProtocols();
   const [deleting, setDeleting] = useState(false);
   const [withTags, setWithTags] = useState(false);
   const [failure, setFailure] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
+  const [busy, setBusy] = useState<string>();
 
   if (device.error && !device.data) {
     return (
@@ -51,21 +55,43 @@ export default function DevicePage() {
   }
   if (!device.data) return <Loading />;
   const { body, etag } = device.data;
+  const schema = protocols.data?.find((one) => one.protocol === body.protocol)?.schema;
   const name = displayName(body, language);
-  const asset = body.asset ? assets.data?.byId.get(body.asset) : undefined;
-  const restart = async () => {
-    setBusy(true);
+  const points = body.points ?? [];
+  const canChange = may('device:write');
+  const act = async (what: string, work: () => Promise<void>) => {
+    setBusy(what);
     setFailure(undefined);
     try {
-      await post(withId('/devices', id, '/restart'));
-      say(t('device.restarted', { name }));
+      await work();
       await queries.invalidateQueries({ queryKey: ['devices'] });
     } catch (error) {
       setFailure(error);
     } finally {
-      setBusy(false);
+      setBusy(undefined);
     }
   };
+  const change = (what: string, part: JsonObject, text: string) =>
+    act(what, async () => {
+      await patch<Device>(withId('/devices', id), part, etag);
+      say(text);
+    });
+  const restart = () =>
+    act('restart', async () => {
+      await post(withId('/devices', id, '/restart'));
+      say(t('device.restarted', { name }));
+    });
+  const trust = (thumbprint: string) => {
+    const field = schema && trustField(schema.settings);
+    if (!field) return undefined;
+    const trusted = Array.isArray(body.settings[field]) ? body.settings[field].map(String) : [];
+    const settings = { [field]: withTrusted(schema.settings, trusted, thumbprint) };
+    return change('trust', { settings }, t('certificate.trusted'));
+  };
+  const exportCsv = () =>
+    act('export', async () => {
+      downloadCsv(fileName(id, new Date()), await exported([id]));
+    });
   const drop = async () => {
     await remove(withId('/devices', id) + (withTags ? '?tags=delete' : ''), etag);
     say(t('device.deleted', { name }));
@@ -73,9 +99,6 @@ export default function DevicePage() {
     queries.removeQueries({ queryKey: ['devices', id] });
     await queries.invalidateQueries();
   };
-  const status = body.status;
-  const count = new Intl.NumberFormat(language);
-  const points = body.points ?? [];
   return (
     <>
       <PageHead
@@ -93,13 +116,39 @@ export default function DevicePage() {
                 })}
               />
             ) : null}
-            {may('device:write') ? (
-              <Button icon="restart" label={t('device.restart')} busy={busy} onClick={() => void restart()} />
+            {canChange ? (
+              <>
+                <Button
+                  icon="restart"
+                  label={t('device.restart')}
+                  busy={busy === 'restart'}
+                  disabled={!body.enabled}
+                  onClick={() => void restart()}
+                />
+                <Button
+                  icon={body.enabled ? 'pause' : 'play'}
+                  label={body.enabled ? t('device.disable') : t('device.enable')}
+                  busy={busy === 'enabled'}
+                  onClick={() =>
+                    void change(
+                      'enabled',
+                      { enabled: !body.enabled },
+                      body.enabled ? t('device.disabledNow', { name }) : t('device.enabledNow', { name }),
+                    )
+                  }
+                />
+                {schema ? (
+                  <LinkButton icon="edit" label={t('action.edit')} to={href('/device/edit', { id })} />
+                ) : null}
+              </>
             ) : null}
-            {may('device:write') && body.protocol === 'modbus' ? (
-              <LinkButton icon="edit" label={t('action.edit')} to={href('/device/edit', { id })} />
-            ) : null}
-            {may('device:write') ? (
+            <Button
+              icon="download"
+              label={t('action.exportCsv')}
+              busy={busy === 'export'}
+              onClick={() => void exportCsv()}
+            />
+            {canChange ? (
               <Button
                 kind="quiet"
                 icon="trash"
@@ -112,46 +161,22 @@ export default function DevicePage() {
       />
       {failure ? <ProblemPanel error={failure} /> : null}
       <div className="device-grid">
-        <section className="card" aria-label={t('device.status')}>
-          <h2>{t('device.status')}</h2>
-          <p className="device-state">
-            <DeviceStateMark state={status?.state} />
-            {status?.since ? (
-              <span className="muted">
-                {t('device.since', {
-                  duration: formatDuration((Date.now() - Date.parse(status.since)) / 1000),
-                })}
-              </span>
-            ) : null}
-          </p>
-          {status?.reason ? <p className="reason">{status.reason}</p> : null}
-          {status?.next_attempt ? (
-            <p className="muted">{t('device.nextAttempt', { time: formatTime(status.next_attempt) })}</p>
-          ) : null}
-          <dl className="counters">
-            {Object.entries(status?.counters ?? {}).map(([counter, value]) => (
-              <div key={counter}>
-                <dt>{isCounter(counter) ? t(`counter.${counter}`) : counter}</dt>
-                <dd>{counter === 'last_latency_ms' ? value.toFixed(1) : count.format(value)}</dd>
-              </div>
-            ))}
-          </dl>
-        </section>
+        <State
+          device={body}
+          onTrust={canChange && schema && trustField(schema.settings) ? (one) => void trust(one) : undefined}
+          busy={busy === 'trust'}
+        />
         <section className="card" aria-label={t('device.connection')}>
           <h2>{t('device.connection')}</h2>
           <Facts
             items={[
-              [t('tag.protocol'), body.protocol],
-              [t('device.host'), `${body.settings.host}:${body.settings.port}`],
-              [t('device.unit'), body.settings.unit],
-              [t('device.timeout'), body.settings.timeout_ms],
-              [t('device.poll'), body.settings.poll_ms],
-              [t('device.wordOrder'), body.settings.word_order],
+              [t('tag.protocol'), (schema && textIn(schema['x-title'], language)) ?? body.protocol],
+              ...settingFacts(body.settings, schema, language, t),
               [
                 t('tags.asset'),
                 body.asset ? (
                   <Link href={href('/', { asset: body.asset })}>
-                    {asset ? displayName(asset, language) : body.asset}
+                    {displayName(assets.data?.byId.get(body.asset) ?? { name: body.asset }, language)}
                   </Link>
                 ) : null,
               ],
@@ -165,7 +190,8 @@ export default function DevicePage() {
           />
         </section>
       </div>
-      <LivePoints device={body} />
+      <DevicePoints device={body} schema={schema} canChange={canChange && schema !== undefined} />
+      <DeviceLog device={id} />
       {deleting ? (
         <ConfirmDialog
           title={t('device.deleteTitle', { name })}
@@ -192,59 +218,97 @@ export default function DevicePage() {
   );
 }
 
-function LivePoints({ device }: { device: Device }) {
+interface StateProps {
+  device: Device;
+  onTrust: ((thumbprint: string) => void) | undefined;
+  busy: boolean;
+}
+
+/** What the device is doing, why, and what to do. */
+function State({ device, onTrust, busy }: StateProps) {
   const { t, language } = useT();
-  const tags = useQuery({
-    queryKey: ['tags', 'device', device.id, device.version],
-    queryFn: ({ signal }) => getAll<Tag>('/tags', { device: device.id }, POINTS_SHOWN_MAX, signal),
-  });
-  const items = tags.data?.items ?? [];
-  if (tags.error) return <ProblemPanel error={tags.error} retry={() => void tags.refetch()} />;
-  if (items.length === 0) return null;
+  const { status } = device;
+  const count = new Intl.NumberFormat(language);
+  const certificate = status?.certificate;
   return (
-    <section className="card" aria-label={t('points.title')}>
-      <h2>{t('points.title')}</h2>
-      <TableBox label={t('points.title')}>
-        <table className="table">
-          <thead>
-            <tr>
-              <th scope="col">{t('tags.name')}</th>
-              <th scope="col">{t('tag.address')}</th>
-              <th scope="col" className="number-cell">
-                {t('tags.value')}
-              </th>
-              <th scope="col">{t('tags.quality')}</th>
-              <th scope="col">{t('tags.time')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {items.map((tag) => (
-              <tr key={tag.id}>
-                <th scope="row">
-                  <Link href={href('/tag', { id: tag.id })}>{displayName(tag, language)}</Link>
-                </th>
-                <td>{tag.source ? addressText(tag.source.address, t) : ''}</td>
-                <td className="number-cell">
-                  <LiveValue tag={tag} />
-                </td>
-                <td>
-                  <LiveQuality tag={tag} />
-                </td>
-                <td className="time-cell">
-                  <LiveTime tag={tag} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </TableBox>
-      {tags.data?.more ? (
-        <p className="more">
-          <Link href={href('/tags', { device: device.id })}>
-            {t('overview.allTags', { count: device.points?.length ?? '' })}
-          </Link>
-        </p>
+    <section className="card" aria-label={t('device.status')}>
+      <h2>{t('device.status')}</h2>
+      <p className="device-state">
+        <DeviceStateMark state={status?.state} />
+        {status?.since ? (
+          <span className="muted">
+            {t('device.since', {
+              duration: formatDuration((Date.now() - Date.parse(status.since)) / 1000),
+            })}
+          </span>
+        ) : null}
+      </p>
+      {status?.reason ? <p className="device-reason">{status.reason}</p> : null}
+      {status && status.state !== 'online' ? (
+        <p className="muted">{certificate ? t('advice.untrusted') : t(`advice.${status.state}`)}</p>
       ) : null}
+      {status?.next_attempt ? (
+        <p className="muted">{t('device.nextAttempt', { time: formatTime(status.next_attempt) })}</p>
+      ) : null}
+      {certificate ? (
+        <CertificateReview
+          certificate={certificate}
+          onTrust={onTrust ? () => onTrust(certificate.thumbprint) : undefined}
+          busy={busy}
+        />
+      ) : null}
+      <dl className="counters">
+        {status ? (
+          <div>
+            <dt>{t('device.pointsBad')}</dt>
+            <dd className={status.points_bad > 0 ? 'tone-warn' : undefined}>
+              {count.format(status.points_bad)} / {count.format(status.points)}
+            </dd>
+          </div>
+        ) : null}
+        {Object.entries(status?.counters ?? {}).map(([counter, value]) => (
+          <div key={counter}>
+            <dt>{isCounter(counter) ? t(`counter.${counter}`) : counter}</dt>
+            <dd>{counter === 'last_latency_ms' ? value.toFixed(1) : count.format(value)}</dd>
+          </div>
+        ))}
+      </dl>
     </section>
   );
+}
+
+/** The settings in the words of their schema; those that do not matter for the choices made are left out. */
+function settingFacts(
+  settings: JsonObject,
+  schema: ProtocolSchema | undefined,
+  language: string,
+  t: Translate,
+): [string, ReactNode][] {
+  if (!schema) return Object.entries(settings).map(([name, value]) => [name, plainText(value, t)]);
+  return fieldsOf(schema.settings)
+    .filter(([name]) => name in settings && matters(schema.settings, name, settings))
+    .filter(([name]) => settings[name] !== null)
+    .map(([name, field]) => {
+      const value = settings[name]!;
+      const text = field['x-trust']
+        ? t('certificate.count', { count: Array.isArray(value) ? value.length : 0 })
+        : field.enum
+          ? choiceTitle(field, value, language)
+          : plainText(value, t);
+      return [titleOf(name, field, language), text];
+    });
+}
+
+/** Longest setting shown; a query or a key is looked at where it is edited. */
+const SETTING_LENGTH_MAX = 200;
+
+function plainText(value: Json | undefined, t: Translate): string {
+  if (isKeptSecret(value)) return t('schema.secretKept');
+  if (typeof value === 'boolean') return value ? t('schema.yes') : t('schema.no');
+  const text = Array.isArray(value)
+    ? value.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join(', ')
+    : typeof value === 'string'
+      ? value
+      : JSON.stringify(value ?? null);
+  return text.length > SETTING_LENGTH_MAX ? `${text.slice(0, SETTING_LENGTH_MAX)}…` : text;
 }

@@ -1,33 +1,40 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { Link } from 'wouter';
-import { post, withId } from '../../api/client';
-import { useDevices } from '../../api/queries';
+import { patch, post, withId } from '../../api/client';
+import { DEVICES_MAX, useDevices, useOverview, useProtocols } from '../../api/queries';
 import { useMay } from '../../api/session';
-import { DEVICE_STATES, type Device } from '../../api/types';
-import { downloadCsv, fileName, toCsv } from '../../csv/csv';
+import { DEVICE_STATES, type Device, type DeviceState } from '../../api/types';
+import { downloadCsv, fileName } from '../../csv/csv';
 import { displayName } from '../../format/name';
 import { formatDuration } from '../../format/time';
 import { useT } from '../../i18n/i18n';
+import { endpointText } from '../../schema/address';
+import { textIn } from '../../schema/schema';
 import { Button, LinkButton } from '../../ui/Button';
 import { SelectField } from '../../ui/Field';
 import { Empty, Loading, PageHead } from '../../ui/Page';
 import { ProblemPanel } from '../../ui/Problem';
+import { NARROW, useMedia, useRowWindow } from '../../ui/rows';
 import { SearchField } from '../../ui/SearchField';
-import { DeviceStateMark } from '../../ui/Status';
-import { SortHead, sorted, TableBox } from '../../ui/Table';
+import { DeviceStateMark, Dot, deviceTone } from '../../ui/Status';
+import { SortHead, sorted } from '../../ui/Table';
 import { useToast } from '../../ui/Toast';
 import { href, useSearchState } from '../../url/search';
+import { forEach, type Outcome } from './bulk';
+import { exported } from './export';
+import { ImportDialog } from './ImportDialog';
 import './devices.css';
 
-/** Where a device is reached: `host:port / unit`. */
-export function endpoint(device: Device): string {
-  const { host, port, unit } = device.settings;
-  return host ? `${host}:${port} / ${unit}` : '';
-}
+/** Row heights in pixels; the style sheet gives the rows just these. */
+const ROW_PX = 52;
+const CARD_PX = 124;
 
 const counter = (device: Device, name: string): number => device.status?.counters?.[name] ?? 0;
 
+type BulkAction = 'restart' | 'enable' | 'disable';
+
+/** Every device: counted, searched, filtered, sorted, and changed many at a time. */
 export default function DevicesPage() {
   const { t, language } = useT();
   const may = useMay();
@@ -35,71 +42,84 @@ export default function DevicesPage() {
   const say = useToast();
   const [search, setSearch] = useSearchState();
   const [failure, setFailure] = useState<unknown>();
-  const devices = useDevices(true);
-  const query = (search.get('q') ?? '').trim().toLowerCase();
-  const state = search.get('state') ?? '';
-  const sort = search.get('sort') ?? 'name';
-  const all = devices.data?.items ?? [];
-  const count = new Intl.NumberFormat(language);
-  const items = sorted(
-    all.filter(
-      (device) =>
-        (!state || device.status?.state === state) &&
-        (!query ||
-          [device.id, device.name, ...Object.values(device.names), endpoint(device)].some((text) =>
-            text.toLowerCase().includes(query),
-          )),
-    ),
-    sort,
-    {
-      name: (device) => displayName(device, language),
-      state: (device) => DEVICE_STATES.indexOf(device.status?.state ?? 'stopped'),
-      samples: (device) => counter(device, 'samples'),
-      errors: (device) => counter(device, 'errors'),
-      reconnects: (device) => counter(device, 'reconnects'),
-      latency: (device) => counter(device, 'last_latency_ms'),
-    },
-  );
-  const onSort = (next: string) => setSearch({ sort: next });
-  const exportCsv = () => {
-    const header = [
-      'id',
-      'name',
-      'protocol',
-      'endpoint',
-      'state',
-      'reason',
-      'since',
-      'reads',
-      'samples',
-      'errors',
-      'reconnects',
-      'spooled',
-      'dropped',
-      'latency_ms',
-    ];
-    const rows = items.map((device) => [
-      device.id,
-      displayName(device, language),
-      device.protocol,
-      endpoint(device),
-      device.status?.state,
-      device.status?.reason,
-      device.status?.since,
-      ...['reads', 'samples', 'errors', 'reconnects', 'spooled', 'dropped', 'last_latency_ms'].map(
-        (name) => device.status?.counters?.[name],
-      ),
-    ]);
-    downloadCsv(fileName('devices', new Date()), toCsv(header, rows));
+  const [importing, setImporting] = useState(false);
+  const [exporting, setExporting] = useState(false);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [progress, setProgress] = useState<Outcome & { of: number }>();
+  const stop = useRef<AbortController>(undefined);
+  const filter = {
+    q: (search.get('q') ?? '').trim(),
+    state: search.get('state') ?? '',
+    protocol: search.get('protocol') ?? '',
   };
-  const restart = async (device: Device) => {
+  const sort = search.get('sort') ?? 'name';
+  const filtered = filter.q !== '' || filter.state !== '' || filter.protocol !== '';
+  const devices = useDevices(true, filter);
+  const overview = useOverview();
+  const protocols = useProtocols();
+  const schemas = useMemo(
+    () => new Map(protocols.data?.map((one) => [one.protocol, one.schema])),
+    [protocols.data],
+  );
+  const protocolName = (protocol: string) =>
+    textIn(schemas.get(protocol)?.['x-title'], language) ?? protocol;
+  const all = devices.data?.items;
+  const items = useMemo(
+    () =>
+      sorted(all ?? [], sort, {
+        name: (device) => displayName(device, language),
+        state: (device) => DEVICE_STATES.indexOf(device.status?.state ?? 'stopped'),
+        protocol: (device) => device.protocol,
+        points: (device) => device.status?.points ?? 0,
+        samples: (device) => counter(device, 'samples'),
+        errors: (device) => counter(device, 'errors'),
+        latency: (device) => counter(device, 'last_latency_ms'),
+      }),
+    [all, sort, language],
+  );
+  // What is filtered out is still counted, as of when all was in sight.
+  const [counted, setCounted] = useState<Record<string, number>>({});
+  useEffect(() => {
+    if (all && !filtered && !devices.isPlaceholderData) setCounted(countProtocols(all));
+  }, [all, filtered, devices.isPlaceholderData]);
+  const canChange = may('device:write');
+  const picked = items.filter((device) => chosen.has(device.id));
+
+  const run = async (action: BulkAction) => {
+    stop.current = new AbortController();
+    setFailure(undefined);
+    const byId = new Map(picked.map((device) => [device.id, device]));
+    const work = (id: string): Promise<unknown> => {
+      const device = byId.get(id)!;
+      if (action === 'restart') return post(withId('/devices', id, '/restart'));
+      return patch(withId('/devices', id), { enabled: action === 'enable' }, `"${device.version}"`);
+    };
+    const outcome = await forEach(
+      // One that is as wanted already needs no new version.
+      picked
+        .filter((device) => action === 'restart' || device.enabled !== (action === 'enable'))
+        .map((device) => device.id),
+      work,
+      (now) => setProgress({ ...now, of: picked.length }),
+      stop.current.signal,
+    );
+    setProgress(undefined);
+    say(t('devices.bulkDone', { count: outcome.done }));
+    if (outcome.failed.length > 0) {
+      setFailure(outcome.failed[0]!.error);
+      setChosen(new Set(outcome.failed.map((one) => one.id)));
+    }
+    await queries.invalidateQueries({ queryKey: ['devices'] });
+  };
+  const exportCsv = async () => {
+    setExporting(true);
     setFailure(undefined);
     try {
-      await post(withId('/devices', device.id, '/restart'));
-      say(t('device.restarted', { name: displayName(device, language) }));
-      await queries.invalidateQueries({ queryKey: ['devices'] });
+      downloadCsv(fileName('devices', new Date()), await exported(picked.map((device) => device.id)));
     } catch (error) {
       setFailure(error);
+    } finally {
+      setExporting(false);
     }
   };
   return (
@@ -108,17 +128,28 @@ export default function DevicesPage() {
         title={t('nav.devices')}
         actions={
           <>
+            {canChange ? <Button label={t('import.import')} onClick={() => setImporting(true)} /> : null}
             <Button
               icon="download"
-              label={t('action.exportCsv')}
+              label={
+                picked.length > 0 ? t('devices.exportChosen', { count: picked.length }) : t('action.exportCsv')
+              }
               disabled={items.length === 0}
-              onClick={exportCsv}
+              busy={exporting}
+              onClick={() => void exportCsv()}
             />
-            {may('device:write') ? (
-              <LinkButton kind="primary" icon="plus" label={t('device.new')} to="/device/new" />
+            {canChange ? (
+              <LinkButton kind="primary" icon="plus" label={t('device.new')} to="/devices/new" />
             ) : null}
           </>
         }
+      />
+      <Counts
+        states={overview.data?.devices.by_state ?? {}}
+        protocols={overview.data?.devices.by_protocol ?? counted}
+        filter={filter}
+        name={protocolName}
+        onFilter={(patch) => setSearch(patch)}
       />
       <div className="filters">
         <SearchField
@@ -126,7 +157,11 @@ export default function DevicesPage() {
           value={search.get('q') ?? ''}
           onChange={(q) => setSearch({ q }, true)}
         />
-        <SelectField label={t('devices.state')} value={state} onChange={(next) => setSearch({ state: next })}>
+        <SelectField
+          label={t('devices.state')}
+          value={filter.state}
+          onChange={(next) => setSearch({ state: next })}
+        >
           <option value="">{t('devices.allStates')}</option>
           {DEVICE_STATES.map((one) => (
             <option key={one} value={one}>
@@ -134,120 +169,272 @@ export default function DevicesPage() {
             </option>
           ))}
         </SelectField>
+        <SelectField
+          label={t('tag.protocol')}
+          value={filter.protocol}
+          onChange={(next) => setSearch({ protocol: next })}
+        >
+          <option value="">{t('devices.allProtocols')}</option>
+          {protocols.data?.map(({ protocol }) => (
+            <option key={protocol} value={protocol}>
+              {protocolName(protocol)}
+            </option>
+          ))}
+        </SelectField>
       </div>
       {failure ? <ProblemPanel error={failure} /> : null}
       {devices.error ? <ProblemPanel error={devices.error} retry={() => void devices.refetch()} /> : null}
       {devices.isPending ? <Loading /> : null}
+      {devices.data?.more ? <p className="banner">{t('devices.more', { count: DEVICES_MAX })}</p> : null}
       {devices.data && items.length === 0 ? (
-        <Empty icon="devices" title={all.length > 0 ? t('devices.noMatch') : t('devices.none')}>
-          {all.length > 0 ? null : <p>{t('devices.noneAdvice')}</p>}
+        <Empty icon="devices" title={filtered ? t('devices.noMatch') : t('devices.none')}>
+          {filtered ? null : <p>{t('devices.noneAdvice')}</p>}
         </Empty>
       ) : null}
+      {picked.length > 0 && canChange ? (
+        <div className="bulk-bar" role="group" aria-label={t('devices.bulk')}>
+          <span>
+            {progress
+              ? t('devices.bulkProgress', {
+                  done: progress.done + progress.failed.length,
+                  count: progress.of,
+                })
+              : t('devices.chosen', { count: picked.length })}
+          </span>
+          <Button
+            icon="restart"
+            label={t('device.restart')}
+            busy={Boolean(progress)}
+            onClick={() => void run('restart')}
+          />
+          <Button
+            icon="play"
+            label={t('device.enable')}
+            busy={Boolean(progress)}
+            onClick={() => void run('enable')}
+          />
+          <Button
+            icon="pause"
+            label={t('device.disable')}
+            busy={Boolean(progress)}
+            onClick={() => void run('disable')}
+          />
+          {progress ? (
+            <Button kind="quiet" label={t('devices.bulkStop')} onClick={() => stop.current?.abort()} />
+          ) : (
+            <Button kind="quiet" label={t('devices.chooseNone')} onClick={() => setChosen(new Set())} />
+          )}
+        </div>
+      ) : null}
       {items.length > 0 ? (
-        <TableBox label={t('nav.devices')}>
-          <table className="table device-table">
-            <thead>
-              <tr>
-                <SortHead label={t('devices.name')} column="name" sort={sort} onSort={onSort} />
-                <SortHead label={t('devices.state')} column="state" sort={sort} onSort={onSort} />
-                <th scope="col">{t('devices.endpoint')}</th>
-                <SortHead
-                  className="number-cell"
-                  label={t('counter.samples')}
-                  column="samples"
-                  sort={sort}
-                  onSort={onSort}
-                />
-                <SortHead
-                  className="number-cell"
-                  label={t('counter.errors')}
-                  column="errors"
-                  sort={sort}
-                  onSort={onSort}
-                />
-                <SortHead
-                  className="number-cell"
-                  label={t('counter.reconnects')}
-                  column="reconnects"
-                  sort={sort}
-                  onSort={onSort}
-                />
-                <SortHead
-                  className="number-cell"
-                  label={t('counter.last_latency_ms')}
-                  column="latency"
-                  sort={sort}
-                  onSort={onSort}
-                />
-                <th scope="col">
-                  <span className="sr-only">{t('state.actions')}</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {items.map((device) => {
-                const name = displayName(device, language);
-                const status = device.status;
-                return (
-                  <tr key={device.id}>
-                    <th scope="row" className="name-cell">
-                      <Link href={href('/device', { id: device.id })}>{name}</Link>
-                      <small>{device.id}</small>
-                    </th>
-                    <td className="state-cell">
-                      <DeviceStateMark state={status?.state} />
-                      {status?.since ? (
-                        <small className="muted">
-                          {' '}
-                          {formatDuration((Date.now() - Date.parse(status.since)) / 1000)}
-                        </small>
-                      ) : null}
-                      {status?.reason ? (
-                        <span className="reason" title={status.reason}>
-                          {status.reason}
-                        </span>
-                      ) : null}
-                    </td>
-                    <td className="mono endpoint-cell">{endpoint(device)}</td>
-                    <td className="number-cell" data-label={t('counter.samples')}>
-                      {count.format(counter(device, 'samples'))}
-                    </td>
-                    <td className="number-cell" data-label={t('counter.errors')}>
-                      {count.format(counter(device, 'errors'))}
-                    </td>
-                    <td className="number-cell" data-label={t('counter.reconnects')}>
-                      {count.format(counter(device, 'reconnects'))}
-                    </td>
-                    <td className="number-cell" data-label={t('counter.last_latency_ms')}>
-                      {status ? counter(device, 'last_latency_ms').toFixed(1) : '–'}
-                    </td>
-                    <td className="action-cell">
-                      {may('device:write') ? (
-                        <Button
-                          kind="quiet"
-                          icon="restart"
-                          iconOnly
-                          label={t('device.restartOne', { name })}
-                          onClick={() => void restart(device)}
-                        />
-                      ) : null}
-                      {may('device:write') ? (
-                        <LinkButton
-                          kind="quiet"
-                          icon="edit"
-                          iconOnly
-                          label={t('device.editTitle', { name })}
-                          to={href('/device/edit', { id: device.id })}
-                        />
-                      ) : null}
-                    </td>
-                  </tr>
-                );
-              })}
-            </tbody>
-          </table>
-        </TableBox>
+        <DeviceTable
+          devices={items}
+          sort={sort}
+          onSort={(next) => setSearch({ sort: next })}
+          chosen={canChange ? chosen : undefined}
+          onChoose={setChosen}
+          endpoint={(device) => endpointText(device.settings, schemas.get(device.protocol))}
+          protocolName={protocolName}
+        />
+      ) : null}
+      {importing ? (
+        <ImportDialog
+          onClose={() => setImporting(false)}
+          onDone={(text) => {
+            setImporting(false);
+            say(text);
+            void queries.invalidateQueries();
+          }}
+        />
       ) : null}
     </>
+  );
+}
+
+function countProtocols(devices: readonly Device[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { protocol } of devices) counts[protocol] = (counts[protocol] ?? 0) + 1;
+  return counts;
+}
+
+interface CountsProps {
+  states: Partial<Record<DeviceState, number>>;
+  protocols: Record<string, number>;
+  filter: { state: string; protocol: string };
+  name: (protocol: string) => string;
+  onFilter: (patch: { state?: string; protocol?: string }) => void;
+}
+
+/** How many there are in each state and of each protocol; a count is also a filter. */
+function Counts({ states, protocols, filter, name, onFilter }: CountsProps) {
+  const { t, language } = useT();
+  const count = new Intl.NumberFormat(language);
+  const kinds = Object.entries(protocols).sort(([, a], [, b]) => b - a);
+  return (
+    <div className="device-counts">
+      <div role="group" aria-label={t('overview.byState')}>
+        {DEVICE_STATES.filter((state) => states[state]).map((state) => (
+          <button
+            key={state}
+            type="button"
+            className="count"
+            aria-pressed={filter.state === state}
+            onClick={() => onFilter({ state: filter.state === state ? '' : state })}
+          >
+            <span className={`tone-${deviceTone(state)}`}>
+              <Dot tone={deviceTone(state)} />
+            </span>
+            {t(`deviceState.${state}`)} <strong>{count.format(states[state] ?? 0)}</strong>
+          </button>
+        ))}
+      </div>
+      {kinds.length > 1 ? (
+        <div role="group" aria-label={t('devices.byProtocol')}>
+          {kinds.map(([protocol, number]) => (
+            <button
+              key={protocol}
+              type="button"
+              className="count"
+              aria-pressed={filter.protocol === protocol}
+              onClick={() => onFilter({ protocol: filter.protocol === protocol ? '' : protocol })}
+            >
+              {name(protocol)} <strong>{count.format(number)}</strong>
+            </button>
+          ))}
+        </div>
+      ) : null}
+    </div>
+  );
+}
+
+interface DeviceTableProps {
+  devices: readonly Device[];
+  sort: string;
+  onSort: (sort: string) => void;
+  /** None where nothing can be done with a choice. */
+  chosen: ReadonlySet<string> | undefined;
+  onChoose: (chosen: ReadonlySet<string>) => void;
+  endpoint: (device: Device) => string;
+  protocolName: (protocol: string) => string;
+}
+
+function DeviceTable(props: DeviceTableProps) {
+  const { devices, sort, onSort, chosen, onChoose, endpoint, protocolName } = props;
+  const { t, language } = useT();
+  const body = useRef<HTMLTableSectionElement>(null);
+  const height = useMedia(NARROW) ? CARD_PX : ROW_PX;
+  const view = useRowWindow(body, devices.length, height);
+  const count = new Intl.NumberFormat(language);
+  const head = (column: string, label: string, number = true) => (
+    <SortHead
+      {...(number ? { className: 'number-cell' } : {})}
+      {...{ label, column, sort, onSort }}
+    />
+  );
+  return (
+    <table className="table device-table" aria-rowcount={devices.length + 1}>
+      <thead>
+        <tr>
+          <th scope="col" className="choose-cell">
+            {chosen ? (
+              <input
+                type="checkbox"
+                aria-label={t('devices.chooseAll')}
+                checked={devices.every((device) => chosen.has(device.id))}
+                ref={(box) => {
+                  const some = devices.some((device) => chosen.has(device.id));
+                  if (box) box.indeterminate = some && !devices.every((device) => chosen.has(device.id));
+                }}
+                onChange={(event) =>
+                  onChoose(new Set(event.target.checked ? devices.map((device) => device.id) : []))
+                }
+              />
+            ) : null}
+          </th>
+          {head('name', t('devices.name'), false)}
+          {head('state', t('devices.state'), false)}
+          {head('protocol', t('tag.protocol'), false)}
+          {head('points', t('points.title'))}
+          {head('samples', t('counter.samples'))}
+          {head('errors', t('counter.errors'))}
+          {head('latency', t('counter.last_latency_ms'))}
+        </tr>
+      </thead>
+      <tbody ref={body}>
+        <tr aria-hidden="true" className="spacer" style={{ height: view.first * height }} />
+        {devices.slice(view.first, view.end).map((device, place) => {
+          const name = displayName(device, language);
+          const { status } = device;
+          return (
+            <tr key={device.id} aria-rowindex={view.first + place + 2}>
+              <td className="choose-cell">
+                {chosen ? (
+                  <input
+                    type="checkbox"
+                    aria-label={t('tags.chooseOne', { name })}
+                    checked={chosen.has(device.id)}
+                    onChange={(event) => {
+                      const next = new Set(chosen);
+                      if (event.target.checked) next.add(device.id);
+                      else next.delete(device.id);
+                      onChoose(next);
+                    }}
+                  />
+                ) : null}
+              </td>
+              <th scope="row" className="name-cell">
+                <Link href={href('/device', { id: device.id })} title={device.id}>
+                  {name}
+                </Link>
+                <small>{device.id}</small>
+              </th>
+              <td className="state-cell">
+                <DeviceStateMark state={status?.state} />
+                {status?.since ? (
+                  <small className="muted">
+                    {' '}
+                    {formatDuration((Date.now() - Date.parse(status.since)) / 1000)}
+                  </small>
+                ) : null}
+                {status?.reason ? (
+                  <span className="reason" title={status.reason}>
+                    {status.reason}
+                  </span>
+                ) : null}
+              </td>
+              <td className="endpoint-cell">
+                {protocolName(device.protocol)}
+                <small className="muted">{endpoint(device)}</small>
+              </td>
+              <td className="number-cell" data-label={t('points.title')}>
+                {status ? (
+                  <span className={status.points_bad > 0 ? 'tone-warn' : undefined}>
+                    {status.points_bad > 0
+                      ? `${count.format(status.points - status.points_bad)} / ${count.format(status.points)}`
+                      : count.format(status.points)}
+                  </span>
+                ) : (
+                  '–'
+                )}
+              </td>
+              <td className="number-cell" data-label={t('counter.samples')}>
+                {count.format(counter(device, 'samples'))}
+              </td>
+              <td className="number-cell" data-label={t('counter.errors')}>
+                {count.format(counter(device, 'errors'))}
+              </td>
+              <td className="number-cell" data-label={t('counter.last_latency_ms')}>
+                {status ? counter(device, 'last_latency_ms').toFixed(1) : '–'}
+              </td>
+            </tr>
+          );
+        })}
+        <tr
+          aria-hidden="true"
+          className="spacer"
+          style={{ height: (devices.length - view.end) * height }}
+        />
+      </tbody>
+    </table>
   );
 }

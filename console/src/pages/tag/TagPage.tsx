@@ -2,13 +2,14 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { get, patch, remove, withId, withQuery } from '../../api/client';
-import { useAssets, useDevices, useTag } from '../../api/queries';
+import { useAssets, useDevice, useProtocols, useTag } from '../../api/queries';
 import { useMay } from '../../api/session';
 import type { Page, Scaling, Tag, TagVersion } from '../../api/types';
 import { displayName } from '../../format/name';
-import { addressText } from '../../format/modbus';
 import { formatTime } from '../../format/time';
 import { useT, type Translate } from '../../i18n/i18n';
+import { addressText } from '../../schema/address';
+import { textIn } from '../../schema/schema';
 import { Button, LinkButton } from '../../ui/Button';
 import { ConfirmDialog } from '../../ui/ConfirmDialog';
 import { Copyable } from '../../ui/Copy';
@@ -37,10 +38,11 @@ export default function TagPage() {
   const id = search.get('id') ?? '';
   const tag = useTag(id);
   const assets = useAssets();
-  const devices = useDevices();
+  const protocols = useProtocols();
   const [, navigate] = useLocation();
   const [open, setOpen] = useState<'edit' | 'write' | 'delete' | null>(null);
   const record = tag.data?.body;
+  const device = useDevice(record?.device ?? '').data?.body;
 
   if (tag.error) {
     return (
@@ -52,7 +54,7 @@ export default function TagPage() {
   }
   if (!record) return <Loading />;
   const asset = record.asset ? assets.data?.byId.get(record.asset) : undefined;
-  const device = devices.data?.items.find((one) => one.id === record.device);
+  const schema = protocols.data?.find((one) => one.protocol === record.protocol)?.schema;
   const write = record.source?.write;
   return (
     <>
@@ -145,7 +147,7 @@ export default function TagPage() {
           <h2>{t('tag.source')}</h2>
           <Facts
             items={[
-              [t('tag.protocol'), record.protocol],
+              [t('tag.protocol'), textIn(schema?.['x-title'], language) ?? record.protocol],
               [
                 t('tags.device'),
                 record.device ? (
@@ -154,7 +156,7 @@ export default function TagPage() {
                   </Link>
                 ) : null,
               ],
-              [t('tag.address'), record.source ? addressText(record.source.address, t) : null],
+              [t('tag.address'), addressText(record.source?.address, schema?.address, language)],
               [
                 t('tag.poll'),
                 record.source?.poll_ms

@@ -1,12 +1,14 @@
 import { useMemo, useState } from 'react';
-import { useT } from '../../i18n/i18n';
-import { Button } from '../../ui/Button';
-import { Dialog } from '../../ui/Dialog';
-import { AreaField } from '../../ui/Field';
-import { TableBox } from '../../ui/Table';
-import { reference } from '../../format/modbus';
-import { parsePaste } from './paste';
-import { pointErrors, type PointText } from './points';
+import type { FieldSchema } from '../api/protocols';
+import { useT } from '../i18n/i18n';
+import { addressText } from '../schema/address';
+import { titleOf } from '../schema/schema';
+import { Button } from '../ui/Button';
+import { Dialog } from '../ui/Dialog';
+import { AreaField } from '../ui/Field';
+import { TableBox } from '../ui/Table';
+import { parsePaste, plainColumns, type Column } from './paste';
+import { addressOf, pointErrors, type PointText } from './points';
 
 /** Rows previewed; all of them are taken. */
 const PREVIEW_ROWS_MAX = 20;
@@ -14,15 +16,36 @@ const PREVIEW_ROWS_MAX = 20;
 interface PasteDialogProps {
   initial: string;
   firstKey: number;
+  schema: FieldSchema;
   onClose: () => void;
   onTake: (points: PointText[]) => void;
 }
 
 /** Points out of a spreadsheet: paste, look at what was understood, take. */
-export function PasteDialog({ initial, firstKey, onClose, onTake }: PasteDialogProps) {
-  const { t } = useT();
+export function PasteDialog({ initial, firstKey, schema, onClose, onTake }: PasteDialogProps) {
+  const { t, language } = useT();
   const [text, setText] = useState(initial);
-  const points = useMemo(() => parsePaste(text, firstKey), [text, firstKey]);
+  const points = useMemo(() => parsePaste(text, firstKey, schema), [text, firstKey, schema]);
+  const plain = {
+    name: t('points.name'),
+    nameZh: t('field.nameZh'),
+    nameEn: t('field.nameEn'),
+    unit: t('tag.unit'),
+    factor: t('points.factor'),
+    offset: t('points.offset'),
+    low: t('field.low'),
+    high: t('field.high'),
+    poll: t('points.poll'),
+    writeMin: t('points.writeMin'),
+    writeMax: t('points.writeMax'),
+  };
+  const title = (column: Column): string =>
+    'plain' in column
+      ? plain[column.plain]
+      : 'field' in column
+        ? titleOf(column.field, schema.properties?.[column.field] ?? {}, language)
+        : t('points.address');
+  const columns = plainColumns(schema).map(title).join(language === 'en' ? ', ' : '、');
   return (
     <Dialog
       wide
@@ -43,7 +66,7 @@ export function PasteDialog({ initial, firstKey, onClose, onTake }: PasteDialogP
       <AreaField
         className="mono"
         label={t('paste.text')}
-        hint={t('paste.hint')}
+        hint={t('paste.hint', { columns })}
         rows={6}
         value={text}
         onChange={setText}
@@ -55,9 +78,7 @@ export function PasteDialog({ initial, firstKey, onClose, onTake }: PasteDialogP
             <thead>
               <tr>
                 <th scope="col">{t('points.name')}</th>
-                <th scope="col">{t('points.table')}</th>
                 <th scope="col">{t('points.address')}</th>
-                <th scope="col">{t('points.type')}</th>
                 <th scope="col">{t('tag.unit')}</th>
                 <th scope="col">{t('points.factor')}</th>
                 <th scope="col">{t('points.offset')}</th>
@@ -66,24 +87,22 @@ export function PasteDialog({ initial, firstKey, onClose, onTake }: PasteDialogP
             </thead>
             <tbody>
               {points.slice(0, PREVIEW_ROWS_MAX).map((point) => {
-                const problems = Object.values(pointErrors(point));
+                const { fields, address } = pointErrors(point, schema);
+                const problems = [
+                  ...Object.values(fields).map((key) => t(key)),
+                  ...[...address].map(
+                    ([pointer, error]) =>
+                      `${titleOf(pointer.slice(1), schema.properties?.[pointer.slice(1)] ?? {}, language)}: ${t(error.key, error.values)}`,
+                  ),
+                ];
                 return (
                   <tr key={point.key}>
                     <th scope="row">{point.name || '–'}</th>
-                    <td>{t(`table.${point.table}`)}</td>
-                    <td>
-                      {point.address}{' '}
-                      <small className="muted">
-                        {point.address !== '' && Number.isInteger(Number(point.address))
-                          ? reference(point.table, Number(point.address))
-                          : ''}
-                      </small>
-                    </td>
-                    <td>{point.type}</td>
+                    <td>{addressText(addressOf(point, schema), schema, language)}</td>
                     <td>{point.unit}</td>
                     <td>{point.factor}</td>
                     <td>{point.offset}</td>
-                    <td className="tone-bad">{problems.map((key) => t(key)).join(' ')}</td>
+                    <td className="tone-bad">{problems.join(' ')}</td>
                   </tr>
                 );
               })}

@@ -1,0 +1,187 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMemo, useState, type FormEvent } from 'react';
+import { Link, useLocation } from 'wouter';
+import { ApiError, getVersioned, patch, withId } from '../../api/client';
+import type { ProtocolSchema } from '../../api/protocols';
+import { useAssets, useProtocols } from '../../api/queries';
+import type { Device } from '../../api/types';
+import { Connection } from '../../device/Connection';
+import { DeviceFailure } from '../../device/DeviceFailure';
+import { DeviceFields } from '../../device/DeviceFields';
+import { deviceDraft, deviceText, keptText, type DeviceText } from '../../device/draft';
+import { useDeviceTest } from '../../device/deviceTest';
+import { displayName } from '../../format/name';
+import { useT } from '../../i18n/i18n';
+import { errorsOf, mergePatch, type FormErrors, type FormValues } from '../../schema/form';
+import { Button } from '../../ui/Button';
+import { useDraft } from '../../ui/draft';
+import { Loading, PageHead } from '../../ui/Page';
+import { fieldError, ProblemPanel } from '../../ui/Problem';
+import { useToast } from '../../ui/Toast';
+import { href, useSearchState } from '../../url/search';
+import './device-edit.css';
+
+const NO_ERRORS: FormErrors = new Map();
+
+/** How a device is reached, and what it is called. Its points have a page of their own. */
+export default function EditDevicePage() {
+  const { t } = useT();
+  const [search] = useSearchState();
+  const id = search.get('id') ?? '';
+  const protocols = useProtocols();
+  const device = useDeviceForForm(id);
+  const error = device.error ?? protocols.error;
+  if (error)
+    return (
+      <>
+        <PageHead title={t('device.title')} note={<code>{id}</code>} />
+        <ProblemPanel error={error} retry={() => void Promise.all([device.refetch(), protocols.refetch()])} />
+      </>
+    );
+  if (!device.data || !protocols.data) return <Loading />;
+  const { body, etag } = device.data;
+  const schema = protocols.data.find((one) => one.protocol === body.protocol)?.schema;
+  if (!schema)
+    return (
+      <>
+        <PageHead title={t('device.title')} note={<code>{id}</code>} />
+        <p className="banner">{t('device.unknownProtocol', { protocol: body.protocol })}</p>
+      </>
+    );
+  return <EditDevice device={body} etag={etag} schema={schema} refetch={() => device.refetch()} />;
+}
+
+/** Read once: a form must not change under the hands. */
+export function useDeviceForForm(id: string) {
+  return useQuery({
+    queryKey: ['device-form', id],
+    queryFn: ({ signal }) => getVersioned<Device>(withId('/devices', id), signal),
+    staleTime: Infinity,
+    gcTime: 0,
+    refetchOnWindowFocus: false,
+  });
+}
+
+interface EditDeviceProps {
+  device: Device;
+  etag: string | null;
+  schema: ProtocolSchema;
+  refetch: () => Promise<unknown>;
+}
+
+function EditDevice({ device, etag, schema, refetch }: EditDeviceProps) {
+  const { t, language } = useT();
+  const queries = useQueryClient();
+  const say = useToast();
+  const [, navigate] = useLocation();
+  const assets = useAssets();
+  const initial = () => ({ ...deviceText(device.protocol, schema, device), points: [], nextKey: 0 });
+  const draft = useDraft<DeviceText>(`device.${device.id}`, initial(), (text) => keptText(text, schema));
+  const text = draft.value;
+  const [checked, setChecked] = useState(false);
+  const [error, setError] = useState<unknown>();
+  const [busy, setBusy] = useState(false);
+  const errors = useMemo(() => errorsOf(schema.settings, text.settings), [schema, text.settings]);
+  const body = (settings: FormValues) => ({
+    ...deviceDraft({ ...text, settings }, schema, device, new Date()),
+    id: device.id,
+  });
+  const test = useDeviceTest(() => body(text.settings));
+  const problem = error ?? test.error;
+  const page = href('/device', { id: device.id });
+  const set = (part: Partial<DeviceText>) => draft.change((now) => ({ ...now, ...part }));
+  const unnamed = text.pair.zh.trim() === '' && text.pair.en.trim() === '';
+
+  const isRight = (settings: FormValues) => {
+    if (errorsOf(schema.settings, settings).size === 0) return true;
+    setChecked(true);
+    requestAnimationFrame(() => document.querySelector<HTMLElement>('main [aria-invalid]')?.focus());
+    return false;
+  };
+  const tryOut = (settings: FormValues) => {
+    setError(undefined);
+    // A test wants a name; the one that stands is as good as any.
+    if (isRight(settings)) void test.once({ ...body(settings), name: device.name, names: {} });
+  };
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setError(undefined);
+    setChecked(true);
+    if (!isRight(text.settings) || unnamed) return;
+    test.stop();
+    setBusy(true);
+    const { name, names, asset, settings, enabled, grade } = body(text.settings);
+    try {
+      const change = { name, names, asset, enabled, grade, settings: mergePatch(device.settings, settings) };
+      await patch<Device>(withId('/devices', device.id), change, etag);
+      draft.forget();
+      await queries.invalidateQueries();
+      say(t('state.saved'));
+      navigate(page);
+    } catch (failure) {
+      // The next attempt is made upon the version that is there now; what was typed stays.
+      if (failure instanceof ApiError && failure.code === 'version-conflict') await refetch();
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  const said = (pointer: string) => fieldError(problem, pointer);
+  return (
+    <form className="device-form" noValidate onSubmit={(event) => void submit(event)}>
+      <PageHead
+        title={t('device.editTitle', { name: displayName(device, language) })}
+        note={<code>{device.id}</code>}
+      />
+      {draft.restored ? (
+        <p className="banner">
+          {t('wizard.restored')}
+          <Button kind="quiet" label={t('action.discard')} onClick={() => draft.discard(initial())} />
+        </p>
+      ) : null}
+      <section className="card" aria-label={t('device.general')}>
+        <h2>{t('device.general')}</h2>
+        <DeviceFields
+          value={text}
+          onChange={set}
+          assets={assets.data?.items ?? []}
+          said={said}
+          nameError={checked && unnamed ? t('field.required') : undefined}
+        />
+      </section>
+      <section className="card" aria-label={t('device.connection')}>
+        <h2>{t('device.connection')}</h2>
+        <Connection
+          protocol={device.protocol}
+          schema={schema}
+          value={text.settings}
+          onChange={(settings) => {
+            set({ settings });
+            if (test.report || test.error) test.clear();
+          }}
+          errors={checked ? errors : NO_ERRORS}
+          said={(pointer) => said(`/settings${pointer}`)}
+          test={test}
+          onTest={tryOut}
+          device={device.id}
+        />
+      </section>
+      {error ? <DeviceFailure error={error} placed={isPlaced} /> : null}
+      {error instanceof ApiError && error.code === 'version-conflict' ? (
+        <p>{t('device.conflictAdvice')}</p>
+      ) : null}
+      <footer className="form-bar">
+        <div className="form-foot">
+          <Link href={page} className="button button-plain">
+            {t('action.cancel')}
+          </Link>
+          <Button kind="primary" type="submit" label={t('action.save')} busy={busy} />
+        </div>
+      </footer>
+    </form>
+  );
+}
+
+/** Fields beside which their errors stand. */
+function isPlaced(field: string): boolean {
+  return /^\/(name|asset|grade|settings\/.*)$/.test(field);
+}

@@ -1,0 +1,208 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { Link, useLocation } from 'wouter';
+import { ApiError, patch, withId } from '../../api/client';
+import type { ProtocolSchema } from '../../api/protocols';
+import { useAssets, useProtocols } from '../../api/queries';
+import { useMay } from '../../api/session';
+import type { BrowseItem, Device } from '../../api/types';
+import { CallDialog } from '../../device/CallDialog';
+import { DeviceFailure } from '../../device/DeviceFailure';
+import { deviceDraft, deviceText } from '../../device/draft';
+import { useDeviceTest } from '../../device/deviceTest';
+import { ValueSource } from '../../device/ValueSource';
+import { displayName } from '../../format/name';
+import { useT } from '../../i18n/i18n';
+import { PointsTable } from '../../points/PointsTable';
+import { pointOf, pointsErrors, type PointErrors, type PointText } from '../../points/points';
+import { Button } from '../../ui/Button';
+import { useDraft } from '../../ui/draft';
+import { Loading, PageHead } from '../../ui/Page';
+import { fieldError, ProblemPanel } from '../../ui/Problem';
+import { useToast } from '../../ui/Toast';
+import { href, useSearchState } from '../../url/search';
+import { useDeviceForForm } from './EditDevicePage';
+import './device-edit.css';
+
+const NO_ERRORS: ReadonlyMap<number, PointErrors> = new Map();
+
+/** The points of a device as a table, and what more the device offers. */
+export default function EditPointsPage() {
+  const { t } = useT();
+  const [search] = useSearchState();
+  const id = search.get('id') ?? '';
+  const protocols = useProtocols();
+  const device = useDeviceForForm(id);
+  const error = device.error ?? protocols.error;
+  if (error)
+    return (
+      <>
+        <PageHead title={t('points.title')} note={<code>{id}</code>} />
+        <ProblemPanel error={error} retry={() => void Promise.all([device.refetch(), protocols.refetch()])} />
+      </>
+    );
+  if (!device.data || !protocols.data) return <Loading />;
+  const { body, etag } = device.data;
+  const schema = protocols.data.find((one) => one.protocol === body.protocol)?.schema;
+  if (!schema)
+    return (
+      <>
+        <PageHead title={t('points.title')} note={<code>{id}</code>} />
+        <p className="banner">{t('device.unknownProtocol', { protocol: body.protocol })}</p>
+      </>
+    );
+  return <EditPoints device={body} etag={etag} schema={schema} refetch={() => device.refetch()} />;
+}
+
+interface EditPointsProps {
+  device: Device;
+  etag: string | null;
+  schema: ProtocolSchema;
+  refetch: () => Promise<unknown>;
+}
+
+interface Points {
+  points: PointText[];
+  nextKey: number;
+}
+
+function EditPoints({ device, etag, schema, refetch }: EditPointsProps) {
+  const { t, language } = useT();
+  const queries = useQueryClient();
+  const say = useToast();
+  const may = useMay();
+  const [, navigate] = useLocation();
+  const [search, setSearch] = useSearchState();
+  const assets = useAssets();
+  const [initial] = useState(() => deviceText(device.protocol, schema, device));
+  const draft = useDraft<Points>(`points.${device.id}`, { points: initial.points, nextKey: initial.nextKey });
+  const { points, nextKey } = draft.value;
+  const [checked, setChecked] = useState(false);
+  const [error, setError] = useState<unknown>();
+  const [busy, setBusy] = useState(false);
+  const [calling, setCalling] = useState<BrowseItem>();
+  const adding = search.get('add') !== null;
+  const errors = useMemo(() => pointsErrors(points, schema.address), [points, schema]);
+  const test = useDeviceTest(() =>
+    errors.size > 0
+      ? undefined
+      : { ...deviceDraft({ ...initial, points }, schema, device, new Date()), id: device.id, names: {} },
+  );
+  const problem = error ?? test.error;
+  const page = href('/device', { id: device.id });
+  const place = useMemo(
+    () => ({ protocol: device.protocol, settings: device.settings, device: device.id }),
+    [device],
+  );
+  const change = (next: PointText[], key: number) => draft.change({ points: next, nextKey: key });
+  const save = async () => {
+    setError(undefined);
+    setChecked(true);
+    if (errors.size > 0) {
+      setSearch({ add: null });
+      requestAnimationFrame(() => document.querySelector<HTMLElement>('main [aria-invalid]')?.focus());
+      return;
+    }
+    test.stop();
+    setBusy(true);
+    try {
+      const now = new Date();
+      const list = points.map((point) => pointOf(point, schema.address, now));
+      await patch<Device>(withId('/devices', device.id), { points: list }, etag);
+      draft.forget();
+      await queries.invalidateQueries();
+      say(t('state.saved'));
+      navigate(page);
+    } catch (failure) {
+      if (failure instanceof ApiError && failure.code === 'version-conflict') await refetch();
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  const gone = initial.points.filter((point) => !points.some((one) => one.id === point.id)).length;
+  return (
+    <div className="device-form">
+      <PageHead
+        title={t('points.titleOf', { name: displayName(device, language) })}
+        note={<code>{device.id}</code>}
+      />
+      {draft.restored ? (
+        <p className="banner">
+          {t('state.restored')}
+          <Button
+            kind="quiet"
+            label={t('action.discard')}
+            onClick={() => draft.discard({ points: initial.points, nextKey: initial.nextKey })}
+          />
+        </p>
+      ) : null}
+      <section className="card" aria-label={t('points.title')}>
+        <header className="card-head">
+          <h2>
+            {adding ? t('points.addTitle') : t('points.title')}{' '}
+            <small className="muted">{points.length}</small>
+          </h2>
+          {adding ? (
+            <Button kind="primary" label={t('points.toTable')} onClick={() => setSearch({ add: null })} />
+          ) : (
+            <>
+              <Button
+                icon={test.running === 'live' ? 'pause' : 'eye'}
+                label={test.running === 'live' ? t('device.previewStop') : t('device.preview')}
+                aria-pressed={test.running === 'live'}
+                disabled={points.length === 0}
+                onClick={() => (test.running === 'live' ? test.stop() : test.live())}
+              />
+              <Button icon="plus" label={t('points.addMore')} onClick={() => setSearch({ add: '1' })} />
+            </>
+          )}
+        </header>
+        {adding ? (
+          <ValueSource
+            place={place}
+            schema={schema}
+            points={points}
+            nextKey={nextKey}
+            onChange={change}
+            onCall={schema.abilities.call && may('device:control') ? setCalling : undefined}
+          />
+        ) : points.length > 0 ? (
+          <PointsTable
+            points={points}
+            nextKey={nextKey}
+            schema={schema.address}
+            writes={schema.abilities.write}
+            errors={checked ? errors : NO_ERRORS}
+            said={(index, pointer) => fieldError(problem, `/points/${index}${pointer}`)}
+            values={test.report?.values}
+            assets={assets.data?.items ?? []}
+            onChange={change}
+          />
+        ) : (
+          <p className="muted">{t('points.none')}</p>
+        )}
+      </section>
+      {problem ? <DeviceFailure error={problem} placed={(field) => field.startsWith('/points/')} /> : null}
+      {error instanceof ApiError && error.code === 'version-conflict' ? (
+        <p>{t('device.conflictAdvice')}</p>
+      ) : null}
+      <footer className="form-bar">
+        <div className="form-said" role="status">
+          {checked && errors.size > 0 ? (
+            <p className="tone-bad">{t('state.fieldsWrong', { count: errors.size })}</p>
+          ) : null}
+          {gone > 0 ? <p className="tone-warn">{t('points.gone', { count: gone })}</p> : null}
+        </div>
+        <div className="form-foot">
+          <Link href={page} className="button button-plain">
+            {t('action.cancel')}
+          </Link>
+          <Button kind="primary" label={t('action.save')} busy={busy} onClick={() => void save()} />
+        </div>
+      </footer>
+      {calling ? (
+        <CallDialog device={device.id} item={calling} onClose={() => setCalling(undefined)} />
+      ) : null}
+    </div>
+  );
+}
