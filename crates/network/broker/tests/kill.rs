@@ -205,12 +205,13 @@ fn what_was_acknowledged_survives_kill() {
             // A later one may have been stored and not acknowledged, and that of a publisher none of
             // whose were acknowledged may stand there too.
             let mut found = BTreeSet::new();
-            read(&mut stream, &mut found, |found| {
-                retained
-                    .iter()
-                    .all(|(n, last)| found.range(last..).any(|number| number % PUBLISHERS == *n))
-            })
-            .await;
+            let kept = |found: &BTreeSet<u64>, (n, last): (&u64, &u64)| {
+                found.range(last..).any(|number| number % PUBLISHERS == *n)
+            };
+            read(&mut stream, &mut found, |found| retained.iter().all(|it| kept(found, it))).await;
+            for it in &retained {
+                assert!(kept(&found, it), "of publisher {}, retained {} is gone", it.0, it.1);
+            }
         }
         for (name, known) in [("online", &mut online), ("offline", &mut offline)] {
             let (mut stream, present) = connect(port, name, false).await.unwrap();
