@@ -69,9 +69,9 @@ impl Collection for Devices {
     }
 }
 
-/// Adds the collections of devices and of their secrets.
+/// Adds the collections of devices, of their secrets and of templates.
 pub fn schema(schema: Schema) -> Schema {
-    schema.with::<Devices>().with::<crate::DeviceSecrets>()
+    schema.with::<Devices>().with::<crate::DeviceSecrets>().with::<crate::Templates>()
 }
 
 #[cfg(test)]

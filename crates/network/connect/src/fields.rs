@@ -6,6 +6,9 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value as Json};
 use weir_model::FieldError;
 
+use crate::form::TRUSTED_MAX;
+use crate::is_thumbprint;
+
 /// An object that is being read. [`Fields::finish`] tells of fields that nobody asked for.
 #[derive(Debug)]
 pub struct Fields<'a> {
@@ -88,6 +91,20 @@ impl<'a> Fields<'a> {
             self.wrong(name, detail);
         }
         texts
+    }
+
+    /// The thumbprints of `trusted`, as [`crate::form::trusted`] describes them.
+    pub fn trusted(&mut self) -> Vec<String> {
+        let trusted = self.texts("trusted", TRUSTED_MAX, 64).unwrap_or_default();
+        if !trusted.iter().all(|text| is_thumbprint(text)) {
+            self.wrong("trusted", "SHA-256 thumbprints of 64 lower-case digits are expected");
+        }
+        trusted.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The truth value of `accept_expired`, as [`crate::form::accept_expired`] describes it.
+    pub fn accept_expired(&mut self) -> bool {
+        self.truth("accept_expired").unwrap_or(false)
     }
 
     /// One of some names.

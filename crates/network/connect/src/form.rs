@@ -80,6 +80,18 @@ pub fn trusted() -> Json {
     )
 }
 
+/// Whether a reviewed certificate is also accepted outside of its validity.
+pub fn accept_expired() -> Json {
+    field(
+        advanced(json!({"type": "boolean", "default": false})),
+        ["Accept expired certificates", "接受过期证书"],
+        [
+            "Also connect when the certificate was reviewed but is outside of its validity",
+            "证书虽经核对但不在有效期内时，仍然连接",
+        ],
+    )
+}
+
 /// The whole description of a protocol.
 pub fn description(title: [&str; 2], settings: Json, address: Json) -> Json {
     json!({

@@ -21,9 +21,11 @@
 mod backoff;
 mod certificate;
 mod clock;
+mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod device;
+pub mod dial;
 mod driver;
 mod error;
 mod fields;
@@ -38,10 +40,13 @@ mod spec;
 mod spool;
 mod status;
 mod supervisor;
+mod template;
+pub mod tls;
 
 pub use backoff::Backoff;
 pub use certificate::{PeerCertificate, hex, is_thumbprint};
 pub use clock::{Clock, SystemClock};
+pub use command::{Command, Commands, Order, OrderError, Outcome};
 pub use device::{DEVICE_SETTINGS_BYTES_MAX, Device, Devices, schema};
 pub use driver::{
     Abilities, BrowseItem, BrowsePage, Circumstances, Collected, Discovered, Driver, Fault,
@@ -58,3 +63,4 @@ pub use spec::{DeviceSpec, POINTS_MAX, Point, SCALINGS_MAX, Scaling, WriteLimits
 pub use spool::SpoolFull;
 pub use status::{Counters, DeliveryStatus, DeviceStatus, LogLevel, LogLine, State};
 pub use supervisor::{Applied, DEVICES_MAX, Options, Supervisor};
+pub use template::{TEMPLATE_POINTS_MAX, Template, TemplatePoint, TemplateRange, Templates};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
+use weir_connect::dial::Lookups;
 use weir_connect::{Abilities, Circumstances, DeviceSpec, Driver, DriverError, ErrorKind, Session};
 use weir_model::FieldError;
 
 use crate::address::Patterns;
-use crate::lookups::Lookups;
 use crate::session::{LineSession, mismatch};
 use crate::{Mode, PointAddress, Settings, describe};
 

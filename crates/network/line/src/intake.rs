@@ -12,11 +12,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use weir_connect::dial::Lookups;
 use weir_connect::{Clock, ErrorKind};
 use weir_model::Timestamp;
 
 use crate::framing::Splitter;
-use crate::lookups::Lookups;
 use crate::{Network, Settings};
 
 /// Lines that wait for the session. Beyond, connections are not read, and TCP has their devices wait: nothing
@@ -38,6 +38,9 @@ const BIND_PAUSE: Duration = Duration::from_millis(20);
 
 /// Keep-alive probes without an answer after which a connection is dead (not settable on all systems).
 const KEEP_ALIVE_PROBES: u32 = 3;
+
+/// What is told of a connection that was refused.
+const REFUSED: &str = "connection refused: nothing listens there; check host and port, and whether the device is set to be a TCP server and allows one more connection";
 
 /// What the session learns.
 #[derive(Debug)]
@@ -88,22 +91,13 @@ pub(crate) async fn connect(
     settings: &Settings,
     lookups: &Lookups,
 ) -> Result<TcpStream, (ErrorKind, String)> {
-    let connecting = async {
-        let addresses = lookups.addresses(host, settings.port).await?;
-        let stream = TcpStream::connect(addresses.as_slice()).await?;
-        stream.set_nodelay(true)?;
-        keep_alive(&stream, settings.keep_alive)?;
-        Ok::<_, io::Error>(stream)
-    };
-    match timeout(settings.timeout, connecting).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err((ErrorKind::Unreachable, unreachable(&error))),
-        Err(_) => {
-            let ms = settings.timeout.as_millis();
-            let hint = "check host, port and the way there (routing, firewall)";
-            Err((ErrorKind::Timeout, format!("not connected within {ms} ms; {hint}")))
-        }
-    }
+    let stream = lookups
+        .connect(host, settings.port, settings.timeout)
+        .await
+        .map_err(|error| error.told(settings.timeout, REFUSED))?;
+    keep_alive(&stream, settings.keep_alive)
+        .map_err(|error| (ErrorKind::Unreachable, format!("cannot connect: {error}")))?;
+    Ok(stream)
 }
 
 /// Listens. A port that is taken may be that of the session before, whose task ends when the runtime gets to it.
@@ -292,17 +286,5 @@ impl Intake {
                 }
             }
         }
-    }
-}
-
-fn unreachable(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            "connection refused: nothing listens there; check host and port, and whether the device is set to be a TCP server and allows one more connection".to_owned()
-        }
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            format!("no way to the host ({error}); check the address and the network")
-        }
-        _ => format!("cannot connect: {error}"),
     }
 }

@@ -25,7 +25,6 @@ mod driver;
 mod extract;
 mod framing;
 mod intake;
-mod lookups;
 mod session;
 mod settings;
 mod source;

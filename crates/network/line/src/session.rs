@@ -11,6 +11,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
+use weir_connect::dial::Lookups;
 use weir_connect::{
     Circumstances, Clock, Collected, DeviceSpec, DriverError, ErrorKind, RawWrite, Reading, Session,
 };
@@ -19,7 +20,6 @@ use weir_model::{DataType, Quality, Timestamp, Value};
 use crate::address::{Format, command_text};
 use crate::extract::{Line, extract};
 use crate::intake::{Event, Intake, Tally, connect, listen, queue};
-use crate::lookups::Lookups;
 use crate::{Mode, PointAddress, Settings};
 
 /// Readings after which a batch leaves, and lines that are looked at for one.

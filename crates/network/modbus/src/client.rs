@@ -10,27 +10,19 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_modbus::client::{Client as _, Context, tcp};
 use tokio_modbus::slave::SlaveContext as _;
 use tokio_modbus::{Error, ExceptionCode, ProtocolError, Request, Response, Slave};
 use weir_connect::ErrorKind;
+use weir_connect::dial::Lookups;
 
 use crate::{Settings, Table};
 
-/// Host names looked up at the same time. The system's resolver blocks a thread for seconds where a
-/// name server is silent, and those threads are shared with the spool's file I/O.
-const LOOKUPS_MAX: usize = 8;
-
-/// The right to look up a host name, shared by all connections of a driver.
-#[derive(Debug, Clone)]
-pub(crate) struct Lookups(Arc<Semaphore>);
+/// What is told of a connection that was refused.
+const REFUSED: &str = "connection refused: nothing listens there; check host and port, and whether the device allows one more connection";
 
 /// Why a request brought no data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,32 +66,6 @@ pub(crate) struct Client {
     pub(crate) latency: Duration,
 }
 
-impl Default for Lookups {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LOOKUPS_MAX)))
-    }
-}
-
-impl Lookups {
-    /// The addresses of a host. A lookup that nobody waits for any more keeps its right until the
-    /// system's resolver returns, so that there are never more of them.
-    async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(address, port)]);
-        }
-        let Ok(right) = Arc::clone(&self.0).acquire_owned().await else {
-            return Err(io::Error::other("the driver has stopped"));
-        };
-        let host = host.to_owned();
-        let lookup = tokio::spawn(async move {
-            let found = lookup_host((host, port)).await.map(Iterator::collect);
-            drop(right);
-            found
-        });
-        lookup.await.map_err(io::Error::other)?
-    }
-}
-
 impl Client {
     pub(crate) fn new(settings: &Settings, lookups: Lookups) -> Self {
         Self {
@@ -118,27 +84,13 @@ impl Client {
         if self.context.is_some() {
             return Ok(());
         }
-        let failed = |kind, cause: String| Err(CallError::Failed(kind, cause));
-        let connecting = async {
-            let addresses = self.lookups.addresses(&self.host, self.port).await?;
-            TcpStream::connect(addresses.as_slice()).await
-        };
-        match timeout(self.timeout, connecting).await {
-            Ok(Ok(stream)) => {
-                // A request is one small packet; waiting for more would only delay it.
-                if let Err(error) = stream.set_nodelay(true) {
-                    return failed(ErrorKind::Unreachable, format!("cannot connect: {error}"));
-                }
-                self.context = Some(tcp::attach_slave(stream, Slave(0)));
-                Ok(())
-            }
-            Ok(Err(error)) => failed(ErrorKind::Unreachable, unreachable(&error)),
-            Err(_) => {
-                let ms = self.timeout.as_millis();
-                let hint = "check host, port and the way there (routing, firewall)";
-                failed(ErrorKind::Timeout, format!("not connected within {ms} ms; {hint}"))
-            }
-        }
+        let connecting = self.lookups.connect(&self.host, self.port, self.timeout);
+        let stream = connecting.await.map_err(|error| {
+            let (kind, cause) = error.told(self.timeout, REFUSED);
+            CallError::Failed(kind, cause)
+        })?;
+        self.context = Some(tcp::attach_slave(stream, Slave(0)));
+        Ok(())
     }
 
     pub(crate) async fn read(
@@ -268,18 +220,6 @@ fn is_of_decoder(error: &io::Error) -> bool {
 
 fn code(exception: ExceptionCode) -> u8 {
     exception.into()
-}
-
-fn unreachable(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            "connection refused: nothing listens there; check host and port, and whether the device allows one more connection".to_owned()
-        }
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            format!("no way to the host ({error}); check the address and the network")
-        }
-        _ => format!("cannot connect: {error}"),
-    }
 }
 
 fn disconnected(error: &io::Error) -> String {

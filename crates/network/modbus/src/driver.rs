@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
+use weir_connect::dial::Lookups;
 use weir_connect::{
     Abilities, BrowseItem, BrowsePage, Circumstances, DeviceSpec, Driver, DriverError, ErrorKind,
     Session,
 };
 use weir_model::{DataType, FieldError, Value};
 
-use crate::client::{CallError, Client, Data, Lookups};
+use crate::client::{CallError, Client, Data};
 use crate::exception::exception_text;
 use crate::session::ModbusSession;
 use crate::{PointAddress, Settings, Table, describe};

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
+use weir_connect::dial::Lookups;
 use weir_connect::{
     Clock, Collected, DeviceSpec, DriverError, ErrorKind, RawWrite, Reading, Session,
 };
 use weir_model::{Quality, Timestamp, Value};
 
-use crate::client::{CallError, Client, Data, Lookups};
+use crate::client::{CallError, Client, Data};
 use crate::exception::{exception_quality, exception_text};
 use crate::plan::{Block, Slot, blocks};
 use crate::words::decode_words;

@@ -25,7 +25,6 @@ mod link;
 mod payload;
 mod session;
 mod settings;
-pub mod tls;
 pub mod topic;
 
 pub use address::{Format, PointAddress, QualityCodes, RawType, TimeFormat, WriteTo};

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use rustls_pki_types::ServerName;
 use serde_json::{Map, Value as Json, json};
-use weir_connect::form::{self, TRUSTED_MAX, advanced, choice, field, integer, secret, text, when};
-use weir_connect::{Fields, is_thumbprint};
+use weir_connect::Fields;
+use weir_connect::form::{self, advanced, choice, field, integer, secret, text, when};
+use weir_connect::tls::{PEM_BYTES_MAX, Trust, TrustError, is_server_name};
 use weir_model::FieldError;
 
 use crate::link::Qos;
-use crate::tls::{Trust, TrustError};
 use crate::topic;
 
 /// Longest host name (RFC 1035, section 2.3.4).
@@ -19,9 +18,6 @@ const HOST_BYTES_MAX: usize = 253;
 /// Longest user name, password, client identifier and path; the protocol would take 65,535 bytes.
 const WORD_BYTES_MAX: usize = 1024;
 
-/// Longest PEM text: a chain of several certificates.
-const PEM_BYTES_MAX: usize = 64 * 1024;
-
 /// Most filters of one device.
 pub(crate) const FILTERS_MAX: usize = 1000;
 
@@ -29,7 +25,7 @@ pub(crate) const FILTERS_MAX: usize = 1000;
 const KEEP_ALIVE_S_MIN_V5: u64 = 5;
 
 /// The fields of a link in the order of the form.
-pub const LINK_FIELDS: [&str; 17] = [
+pub const LINK_FIELDS: [&str; 18] = [
     "broker",
     "host",
     "port",
@@ -47,6 +43,7 @@ pub const LINK_FIELDS: [&str; 17] = [
     "timeout_ms",
     "persistent",
     "session_expiry_s",
+    "accept_expired",
 ];
 
 /// Where the broker is and how it is spoken to.
@@ -214,8 +211,7 @@ impl Outside {
             );
         }
         let transport = fields.choice("transport", TRANSPORTS).unwrap_or_default();
-        if transport.is_tls() && !host.is_empty() && ServerName::try_from(host.to_owned()).is_err()
-        {
+        if transport.is_tls() && !host.is_empty() && !is_server_name(host) {
             fields.wrong(
                 "host",
                 "TLS needs a valid host name (letters, digits, hyphens, dots) or an address",
@@ -275,10 +271,6 @@ fn login(fields: &mut Fields<'_>) -> Option<(String, Secret)> {
 }
 
 fn trust(fields: &mut Fields<'_>, host: &str) -> Trust {
-    let trusted = fields.texts("trusted", TRUSTED_MAX, 64).unwrap_or_default();
-    if !trusted.iter().all(|text| is_thumbprint(text)) {
-        fields.wrong("trusted", "a thumbprint is 64 lower-case hexadecimal digits");
-    }
     let certificate = fields.text("client_certificate", PEM_BYTES_MAX);
     let key = fields.text("client_key", PEM_BYTES_MAX);
     match (certificate, key) {
@@ -290,7 +282,8 @@ fn trust(fields: &mut Fields<'_>, host: &str) -> Trust {
     }
     let owned = |(certificate, key): (&str, &str)| (certificate.to_owned(), key.to_owned());
     let trust = Trust {
-        trusted: trusted.into_iter().map(str::to_owned).collect(),
+        trusted: fields.trusted(),
+        accept_expired: fields.accept_expired(),
         authorities: fields.text("ca", PEM_BYTES_MAX).map(str::to_owned),
         client: certificate.zip(key).map(owned),
     };
@@ -422,6 +415,7 @@ pub fn link_fields() -> Map<String, Json> {
         ),
     );
     add("trusted", tls(form::trusted()));
+    add("accept_expired", tls(form::accept_expired()));
     add(
         "client_certificate",
         field(

@@ -8,11 +8,12 @@ use http_body_util::{BodyExt, Limited};
 use hyper::StatusCode;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+use weir_connect::dial::Lookups;
 use weir_connect::{DriverError, ErrorKind};
 
 use crate::Settings;
 use crate::devices::{self, Model, Probed};
-use crate::http::{Answer, Http, HttpError, Lookups, Opened, told};
+use crate::http::{Answer, Http, HttpError, Opened, told};
 use crate::streams::{self, AgentError, Document, Header, Observation};
 use crate::xml::XmlError;
 

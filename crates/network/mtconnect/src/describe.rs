@@ -18,7 +18,8 @@ fn settings() -> Json {
         "type": "object",
         "required": ["url"],
         "additionalProperties": false,
-        "x-order": ["url", "device", "trusted", "interval_ms", "heartbeat_ms", "timeout_ms"],
+        "x-order": ["url", "device", "trusted", "interval_ms", "heartbeat_ms", "timeout_ms",
+            "accept_expired"],
         "properties": {
             "url": field(
                 text(2048),
@@ -37,6 +38,7 @@ fn settings() -> Json {
                 ],
             ),
             "trusted": form::trusted(),
+            "accept_expired": form::accept_expired(),
             "interval_ms": field(
                 integer(10, 600_000, 500),
                 ["Interval (ms)", "推送间隔（毫秒）"],

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
+use weir_connect::dial::Lookups;
 use weir_connect::{
     Abilities, BrowsePage, Circumstances, DeviceSpec, Discovered, Driver, DriverError, ErrorKind,
     Session,
@@ -11,7 +12,6 @@ use weir_connect::{
 use weir_model::FieldError;
 
 use crate::agent::Agent;
-use crate::http::Lookups;
 use crate::session::AgentSession;
 use crate::{PointAddress, Settings, browse, describe};
 

@@ -1,7 +1,5 @@
 //! Requests to an agent over HTTP/1.1, with bounds on everything that it may send.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,19 +11,14 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_rustls::rustls::pki_types::ServerName;
+use weir_connect::dial::Lookups;
+use weir_connect::tls::{Refusal, TlsError};
 use weir_connect::{ErrorKind, PeerCertificate};
 
 use crate::Settings;
-use crate::tls::Pinned;
-
-/// Host names looked up at the same time. The system's resolver blocks a thread for seconds where a
-/// name server is silent, and those threads are shared with the spool's file I/O.
-const LOOKUPS_MAX: usize = 8;
 
 /// Largest answer that is read as a whole: a hundred machines with a thousand data items each.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -37,38 +30,9 @@ const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// What hyper buffers of an answer, at most.
 const BUFFER_BYTES_MAX: usize = 256 * 1024;
 
-/// The least time that each of several addresses of a host gets for connecting.
-const CONNECT_TIME_MIN: Duration = Duration::from_millis(250);
-
-/// The right to look up a host name, shared by all connections of a driver.
-#[derive(Debug, Clone)]
-pub(crate) struct Lookups(Arc<Semaphore>);
-
-impl Default for Lookups {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LOOKUPS_MAX)))
-    }
-}
-
-impl Lookups {
-    /// The addresses of a host. A lookup that nobody waits for any more keeps its right until the
-    /// system's resolver returns, so that there are never more of them.
-    async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(address, port)]);
-        }
-        let Ok(right) = Arc::clone(&self.0).acquire_owned().await else {
-            return Err(io::Error::other("the driver has stopped"));
-        };
-        let host = host.to_owned();
-        let lookup = tokio::spawn(async move {
-            let found = lookup_host((host, port)).await.map(Iterator::collect);
-            drop(right);
-            found
-        });
-        lookup.await.map_err(io::Error::other)?
-    }
-}
+/// What is told of a connection that was refused.
+const REFUSED: &str =
+    "cannot connect: connection refused; no agent listens there: check port and agent";
 
 /// Why a request brought no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,49 +195,33 @@ impl Http {
     }
 
     async fn stream(&self) -> Result<Box<dyn Stream>, HttpError> {
-        let Settings { host, port, .. } = &*self.settings;
-        let addresses = self.lookups.addresses(host, *port).await.map_err(|e| unreachable(&e))?;
-        let share = self.settings.timeout / u32::try_from(addresses.len().max(1)).unwrap_or(1);
-        let share = share.max(CONNECT_TIME_MIN);
-        let mut last = HttpError::new(ErrorKind::Unreachable, "the host name has no address");
-        for address in addresses {
-            match timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    // A request is one small packet; waiting for more would only delay it.
-                    stream.set_nodelay(true).map_err(|e| unreachable(&e))?;
-                    return self.secured(stream).await;
-                }
-                Ok(Err(error)) => last = unreachable(&error),
-                Err(_) => {
-                    let cause = format!(
-                        "{address} does not answer; check address, port and the way there (routing, firewall)"
-                    );
-                    last = HttpError::new(ErrorKind::Timeout, cause);
-                }
-            }
-        }
-        Err(last)
+        let Settings { host, port, timeout, .. } = &*self.settings;
+        let stream = self.lookups.connect(host, *port, *timeout).await.map_err(|error| {
+            let (kind, cause) = error.told(*timeout, REFUSED);
+            HttpError::new(kind, cause)
+        })?;
+        self.secured(stream).await
     }
 
     async fn secured(&self, stream: TcpStream) -> Result<Box<dyn Stream>, HttpError> {
         if !self.settings.tls {
             return Ok(Box::new(stream));
         }
-        let refused = |cause: String| HttpError::new(ErrorKind::Protocol, cause);
-        let pinned = Pinned::new(&self.settings.trusted);
-        let connector = pinned.connector().map_err(|e| refused(format!("no TLS: {e}")))?;
-        let name = ServerName::try_from(self.settings.host.clone())
-            .map_err(|_| refused("the host is no name that a certificate can have".into()))?;
-        match connector.connect(name, stream).await {
+        match self.settings.trust.connect(&self.settings.host, stream).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => match pinned.refused() {
-                Some(certificate) => Err(HttpError {
-                    kind: ErrorKind::Untrusted,
-                    cause: "the agent's certificate is not among those trusted; compare its thumbprint with the agent's own and add it".into(),
-                    certificate: Some(Box::new(certificate)),
-                }),
-                None => Err(refused(format!("no TLS with it: {error}; is it http rather than https?"))),
-            },
+            Err(TlsError::Refused(certificate, refusal)) => {
+                let cause = match refusal {
+                    Refusal::Unreviewed => "the agent's certificate is not among those trusted; compare its thumbprint with the agent's own and add it".into(),
+                    refusal => refusal.to_string(),
+                };
+                let error = HttpError::new(ErrorKind::Untrusted, cause);
+                Err(HttpError { certificate: Some(certificate), ..error })
+            }
+            Err(error @ TlsError::Handshake(_)) => {
+                let cause = format!("{error}; is it http rather than https?");
+                Err(HttpError::new(ErrorKind::Protocol, cause))
+            }
+            Err(error) => Err(HttpError::new(ErrorKind::Protocol, error.to_string())),
         }
     }
 }
@@ -281,17 +229,6 @@ impl Http {
 fn content_type(response: &Response<Incoming>) -> String {
     let value = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
     value.unwrap_or_default().to_owned()
-}
-
-fn unreachable(error: &io::Error) -> HttpError {
-    let hint = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "; no agent listens there: check port and agent",
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "; check address and routing"
-        }
-        _ => "",
-    };
-    HttpError::new(ErrorKind::Unreachable, format!("cannot connect: {error}{hint}"))
 }
 
 /// A failure of HTTP, in words that say what to do.

@@ -31,7 +31,6 @@ mod multipart;
 mod session;
 mod settings;
 mod streams;
-mod tls;
 mod units;
 mod value;
 mod xml;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hyper::StatusCode;
 use tokio::time::{Instant, sleep_until};
+use weir_connect::dial::Lookups;
 use weir_connect::{
     Circumstances, Clock, Collected, DeviceSpec, DriverError, ErrorKind, RawWrite, Reading, Session,
 };
@@ -15,7 +16,6 @@ use weir_model::{DataType, Quality, Timestamp, Value};
 use crate::agent::{Agent, Failure, Index, document, observations};
 use crate::devices::Model;
 use crate::history::History;
-use crate::http::Lookups;
 use crate::multipart::boundary;
 use crate::streams::{Document, Header, Observation};
 use crate::value::Fold;

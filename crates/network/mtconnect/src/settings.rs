@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hyper::Uri;
 use serde_json::Value as Json;
-use weir_connect::form::TRUSTED_MAX;
-use weir_connect::{Fields, is_thumbprint};
+use weir_connect::Fields;
+use weir_connect::tls::Trust;
 use weir_model::FieldError;
 
 /// Longest address of an agent.
@@ -33,8 +33,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// The longest that connecting, and each answer, may take.
     pub timeout: Duration,
-    /// Thumbprints of certificates that are trusted.
-    pub trusted: Vec<String>,
+    /// Which certificates of the agent are trusted.
+    pub trust: Trust,
 }
 
 impl Settings {
@@ -58,11 +58,7 @@ impl Settings {
         let interval = fields.number("interval_ms", 10..=600_000).unwrap_or(500);
         let heartbeat = fields.number("heartbeat_ms", 100..=600_000).unwrap_or(10_000);
         let timeout = fields.number("timeout_ms", 100..=60_000).unwrap_or(5000);
-        let trusted = fields.texts("trusted", TRUSTED_MAX, 64).unwrap_or_default();
-        if !trusted.iter().all(|t| is_thumbprint(t)) {
-            fields.wrong("trusted", "SHA-256 thumbprints of 64 lower-case digits are expected");
-        }
-        let trusted = trusted.into_iter().map(str::to_owned).collect();
+        let (trusted, accept_expired) = (fields.trusted(), fields.accept_expired());
         fields.finish();
         let Some(Place { tls, host, port, base }) = place.filter(|_| errors.is_empty()) else {
             return Err(errors);
@@ -77,7 +73,7 @@ impl Settings {
             interval: millis(interval),
             heartbeat: millis(heartbeat),
             timeout: millis(timeout),
-            trusted,
+            trust: Trust { trusted, accept_expired, ..Trust::default() },
         })
     }
 
@@ -178,11 +174,11 @@ mod tests {
 
     #[test]
     fn names_each_wrong_field() {
-        let wrong =
-            json!({"url": 5, "interval_ms": 1, "heartbeat_ms": "x", "trusted": ["AB"], "q": 1});
+        let wrong = json!({"url": 5, "interval_ms": 1, "heartbeat_ms": "x", "trusted": ["AB"], "accept_expired": 1, "q": 1});
         let fields: Vec<_> =
             Settings::parse(&wrong).unwrap_err().into_iter().map(|e| e.field).collect();
-        let expected = ["/url", "/interval_ms", "/heartbeat_ms", "/trusted", "/q"];
+        let expected =
+            ["/url", "/interval_ms", "/heartbeat_ms", "/trusted", "/accept_expired", "/q"];
         assert_eq!(fields, expected.map(|f| format!("/settings{f}")));
         let urls = [
             "",

@@ -388,18 +388,40 @@ async fn devices_are_discovered_and_browsed() {
     assert!(error.to_string().contains("NO_DEVICE"), "{error}");
 }
 
+/// An agent with a certificate that is valid until the end of a year.
+fn secure_agent(dir: &std::path::Path, until: i32) -> Peer {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["agent.example".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(until, 12, 31);
+    let made = params.self_signed(&key).unwrap();
+    let (certificate, private) = (dir.join("cert.pem"), dir.join("key.pem"));
+    std::fs::write(&certificate, made.pem()).unwrap();
+    std::fs::write(&private, key.serialize_pem()).unwrap();
+    Peer::start(SCRIPT, &["--tls", certificate.to_str().unwrap(), private.to_str().unwrap()])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the Python peers: cargo xtask test"]
+async fn a_reviewed_certificate_that_has_expired_is_refused_unless_that_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = secure_agent(dir.path(), 2024);
+    let mut device = peer.spec(1, "mtconnect");
+    let error = connect(device.clone(), None).await.err().unwrap();
+    let shown = error.certificate.unwrap();
+    device.settings["trusted"] = json!([shown.thumbprint]);
+    let error = connect(device.clone(), None).await.err().unwrap();
+    assert_eq!(error.kind, ErrorKind::Untrusted, "{error}");
+    assert!(error.to_string().contains("has expired (valid from"), "{error}");
+    assert_eq!(error.certificate, Some(shown));
+    device.settings["accept_expired"] = json!(true);
+    connect(device, None).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the Python peers: cargo xtask test"]
 async fn a_certificate_is_reviewed() {
     let dir = tempfile::tempdir().unwrap();
-    let key = rcgen::KeyPair::generate().unwrap();
-    let params = rcgen::CertificateParams::new(vec!["agent.example".to_owned()]).unwrap();
-    let made = params.self_signed(&key).unwrap();
-    let (certificate, private) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
-    std::fs::write(&certificate, made.pem()).unwrap();
-    std::fs::write(&private, key.serialize_pem()).unwrap();
-    let peer =
-        Peer::start(SCRIPT, &["--tls", certificate.to_str().unwrap(), private.to_str().unwrap()]);
+    let peer = secure_agent(dir.path(), 4000);
     let mut device = peer.spec(1, "mtconnect");
     let error = connect(device.clone(), None).await.err().unwrap();
     assert_eq!(error.kind, ErrorKind::Untrusted, "{error}");

@@ -1,33 +1,11 @@
-//! Certificates of servers: what people review, and whether one is acceptable.
+//! Certificates of servers: what OPC UA needs to know of them, and whether one is acceptable.
 
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use weir_connect::{PeerCertificate, hex};
 use weir_model::Timestamp;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::Settings;
-
-/// Most names of a certificate that are shown.
-const NAMES_MAX: usize = 32;
-
-/// Longest text of a certificate that is shown.
-const TEXT_CHARACTERS_MAX: usize = 512;
-
-/// What a person reviews of a certificate in DER; none for bytes that are no certificate. Of a chain, the first
-/// one counts.
-pub(crate) fn describe(der: &[u8]) -> Option<PeerCertificate> {
-    let (rest, certificate) = X509Certificate::from_der(der).ok()?;
-    let own = der.get(..der.len() - rest.len())?;
-    let time = |seconds: i64| seconds.checked_mul(1_000_000_000).map(Timestamp::from_nanos);
-    Some(PeerCertificate {
-        thumbprint: hex(digest(&SHA256, own).as_ref()),
-        subject: clip(&certificate.subject().to_string()),
-        issuer: clip(&certificate.issuer().to_string()),
-        names: names(&certificate),
-        not_before: time(certificate.validity().not_before.timestamp()),
-        not_after: time(certificate.validity().not_after.timestamp()),
-    })
-}
 
 /// Whether there is more than one certificate in the bytes, which the library does not read.
 pub(crate) fn is_chain(der: &[u8]) -> bool {
@@ -64,41 +42,10 @@ pub(crate) fn objection(
     if settings.accept_expired {
         return None;
     }
-    let outside = if certificate.not_after.is_some_and(|end| end < now) {
-        "has expired"
-    } else if certificate.not_before.is_some_and(|start| start > now) {
-        "is not valid yet"
-    } else {
-        return None;
-    };
-    let range = [certificate.not_before, certificate.not_after];
-    let [from, to] = range.map(|time| time.map_or_else(|| "?".to_owned(), |time| time.to_string()));
+    let outdated = certificate.outdated(now)?;
     Some(format!(
-        "the server's certificate {outside} (valid from {from} to {to}); renew it on the server, check both clocks, or set accept_expired"
+        "the server's certificate {outdated}; renew it on the server, check both clocks, or set accept_expired"
     ))
-}
-
-fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    let Ok(Some(names)) = certificate.subject_alternative_name() else { return Vec::new() };
-    let told = |name: &GeneralName<'_>| match name {
-        GeneralName::DNSName(name) | GeneralName::URI(name) => Some(clip(name)),
-        GeneralName::IPAddress(bytes) => address(bytes),
-        _ => None,
-    };
-    names.value.general_names.iter().filter_map(told).take(NAMES_MAX).collect()
-}
-
-fn address(bytes: &[u8]) -> Option<String> {
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(|b| std::net::Ipv4Addr::from(b).to_string()),
-        16 => <[u8; 16]>::try_from(bytes).ok().map(|b| std::net::Ipv6Addr::from(b).to_string()),
-        _ => None,
-    }
-}
-
-/// What a peer says is shown without control characters and not without end.
-fn clip(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(TEXT_CHARACTERS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -110,7 +57,7 @@ mod tests {
     #[test]
     fn a_certificate_is_trusted_by_its_thumbprint_alone_and_within_its_time() {
         let (der, _) = make("urn:plant:weir").unwrap();
-        let certificate = describe(&der).unwrap();
+        let certificate = PeerCertificate::read(&der).unwrap();
         assert_eq!(certificate.thumbprint.len(), 64);
         assert!(
             certificate.names.contains(&"urn:plant:weir".to_owned()),
@@ -135,8 +82,8 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_are_described_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
-            let _ = (describe(&bytes), is_chain(&bytes), application_uri(&bytes));
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = (is_chain(&bytes), application_uri(&bytes));
         }
 
         #[test]
@@ -145,7 +92,7 @@ mod tests {
             let mut der = DER.clone();
             let at = at % der.len();
             der[at] = byte;
-            let _ = (describe(&der), is_chain(&der), application_uri(&der));
+            let _ = (is_chain(&der), application_uri(&der));
         }
     }
 }

@@ -31,6 +31,7 @@ fn settings() -> Json {
         ],
     );
     properties["trusted"] = form::trusted();
+    properties["accept_expired"] = form::accept_expired();
     json!({
         "type": "object",
         "required": ["url"],
@@ -71,14 +72,6 @@ fn security() -> Json {
             [
                 "Whether messages are signed, and also encrypted; policy None goes with mode None",
                 "报文是否签名、是否加密；策略为“无”时模式也为“无”",
-            ],
-        ),
-        "accept_expired": field(
-            advanced(json!({"type": "boolean", "default": false})),
-            ["Accept expired certificates", "接受过期证书"],
-            [
-                "Also connect when the reviewed certificate of the server is outside of its validity",
-                "服务器证书虽经核对但已过有效期时，仍然连接",
             ],
         ),
     })

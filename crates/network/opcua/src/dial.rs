@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,19 +17,17 @@ use opcua::types::{
 };
 use tokio::io::{AsyncRead, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::codec::FramedRead;
 use weir_connect::ErrorKind;
+use weir_connect::dial::{DialError, Lookups};
 
 use crate::ServerUrl;
 use crate::frames::{Expected, Frames};
 use crate::status::Failure;
 
-/// Most addresses of one host name that are tried.
-const ADDRESSES_MAX: usize = 8;
-
-/// What one address gets at least of the time to connect.
-const ATTEMPT_TIME_MIN: Duration = Duration::from_millis(50);
+/// The right to look up a host name, shared by all connections.
+static LOOKUPS: LazyLock<Lookups> = LazyLock::new(Lookups::default);
 
 /// How to reach a server.
 #[derive(Clone)]
@@ -63,43 +61,27 @@ impl Dial {
     }
 
     async fn open(self) -> Result<TcpStream, Error> {
-        let deadline = Instant::now() + self.timeout;
         let ServerUrl { host, port, .. } = &self.url;
-        let found = timeout(self.timeout, tokio::net::lookup_host((host.as_str(), *port))).await;
-        let addresses: Vec<_> = match found {
-            Ok(Ok(addresses)) => addresses.take(ADDRESSES_MAX).collect(),
-            Ok(Err(error)) => {
+        let error = match LOOKUPS.connect(host, *port, self.timeout).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        let cause = match error {
+            DialError::Unknown(error) => {
                 let cause = format!(
                     "the host name {host} is not known: {error}; check its spelling, or use its address"
                 );
                 return Err(self.fail(ErrorKind::Unreachable, cause));
             }
-            Err(_) => {
+            DialError::Unresolved => {
                 let cause =
                     format!("the host name {host} was not resolved in time; use its address");
                 return Err(self.fail(ErrorKind::Timeout, cause));
             }
+            DialError::NoAddress => "the host has no address".to_owned(),
+            DialError::Refused { error, .. } => error.to_string(),
+            DialError::Silent => format!("no connection within {} ms", self.timeout.as_millis()),
         };
-        let mut refusal = None;
-        for (index, address) in addresses.iter().enumerate() {
-            let left = u32::try_from(addresses.len() - index).unwrap_or(1);
-            let share =
-                (deadline.saturating_duration_since(Instant::now()) / left).max(ATTEMPT_TIME_MIN);
-            match timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    // Requests are small and waited for; without this they lie in the kernel.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Ok(Err(error)) => refusal = Some(error.to_string()),
-                Err(_) => {
-                    refusal.get_or_insert_with(|| {
-                        format!("no connection within {} ms", share.as_millis())
-                    });
-                }
-            }
-        }
-        let cause = refusal.unwrap_or_else(|| "the host has no address".to_owned());
         let cause = format!(
             "connecting to {} failed: {cause}; check address, port and network",
             self.url.authority()

@@ -32,6 +32,8 @@ impl OpcUaDriver {
     /// The driver. Weir's own certificate and private key are made below the folder when they are first needed,
     /// and then kept.
     pub fn new(pki_dir: PathBuf) -> Self {
+        // The library looks below a folder of its own for what a relative path names.
+        let pki_dir = std::path::absolute(&pki_dir).unwrap_or(pki_dir);
         Self { identities: Identities::new(pki_dir) }
     }
 

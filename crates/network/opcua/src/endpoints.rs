@@ -16,7 +16,7 @@ use opcua::types::{
 use serde_json::Value as Json;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use weir_connect::{Discovered, ErrorKind};
+use weir_connect::{Discovered, ErrorKind, PeerCertificate};
 
 use crate::certificate;
 use crate::dial::Dial;
@@ -250,7 +250,7 @@ fn one(
     settings["security_policy"] = policy_name(policy).into();
     settings["security_mode"] = mode_name(endpoint.security_mode).into();
     settings["auth"] = auth_for(endpoint, given["auth"].as_str()).into();
-    let certificate = certificate::describe(der);
+    let certificate = PeerCertificate::read(der);
     let found = Discovered { name, detail: notes.join("; "), settings, certificate };
     Some(((mode_rank, policy_rank), found))
 }

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use opcua::crypto::{CertificateStore, X509, X509Data};
 use opcua::sync::RwLock;
 use tokio::sync::OnceCell;
+use weir_connect::PeerCertificate;
 use weir_model::Timestamp;
 
 use crate::certificate;
@@ -102,7 +103,7 @@ impl Identity {
         let der =
             fs::read(&certificate).map_err(|e| told("read the certificate", &certificate, &e))?;
         let unreadable = || format!("{} is not an X.509 certificate in DER", certificate.display());
-        let known = certificate::describe(&der).ok_or_else(unreadable)?;
+        let known = PeerCertificate::read(&der).ok_or_else(unreadable)?;
         let uri = certificate::application_uri(&der).ok_or_else(|| {
             format!(
                 "{} names no application URI among its alternative names",

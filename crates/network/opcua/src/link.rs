@@ -251,7 +251,7 @@ fn check_certificate(
         return Ok(());
     }
     let der = endpoint.server_certificate.as_ref();
-    let Some(shown) = certificate::describe(der) else {
+    let Some(shown) = PeerCertificate::read(der) else {
         let cause =
             "the server shows no certificate for this endpoint; its configuration is incomplete";
         return Err(Failure::new(ErrorKind::Protocol, cause).into());

@@ -6,8 +6,7 @@ use std::time::Duration;
 use opcua::crypto::{PrivateKey, SecurityPolicy, X509};
 use opcua::types::MessageSecurityMode;
 use serde_json::Value as Json;
-use weir_connect::form::TRUSTED_MAX;
-use weir_connect::{Fields, is_thumbprint};
+use weir_connect::Fields;
 use weir_model::FieldError;
 
 use crate::address::parse_deadband;
@@ -159,8 +158,8 @@ impl Settings {
             fields.wrong("security_mode", "policy None goes with mode None, and every other policy with Sign or SignAndEncrypt");
         }
         let auth = parse_auth(&mut fields);
-        let trusted = parse_trusted(&mut fields);
-        let accept_expired = fields.truth("accept_expired").unwrap_or(false);
+        let trusted = fields.trusted();
+        let accept_expired = fields.accept_expired();
         let plain_password = fields.truth("plain_password").unwrap_or(false);
         let unprotected = policy == SecurityPolicy::None && matches!(auth, Some(Auth::User { .. }));
         if unprotected && !plain_password {
@@ -241,14 +240,6 @@ fn parse_url(fields: &mut Fields<'_>) -> Option<ServerUrl> {
 
 fn parse_timeout(fields: &mut Fields<'_>) -> Duration {
     Duration::from_millis(fields.number("timeout_ms", 100..=30_000).unwrap_or(5000))
-}
-
-fn parse_trusted(fields: &mut Fields<'_>) -> Vec<String> {
-    let trusted = fields.texts("trusted", TRUSTED_MAX, 64).unwrap_or_default();
-    if !trusted.iter().all(|text| is_thumbprint(text)) {
-        fields.wrong("trusted", "a thumbprint is SHA-256 in 64 lower-case hexadecimal digits");
-    }
-    trusted.into_iter().map(str::to_owned).collect()
 }
 
 #[derive(Clone, Copy, PartialEq)]

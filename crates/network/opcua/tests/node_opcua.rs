@@ -1,6 +1,6 @@
 //! The driver against a server made of node-opcua (`tests/interop/opcua/node/server.js`), whose limits are small.
 //!
-//! It needs node and a folder into which node-opcua was installed, which `WEIR_NPM_PEERS` names.
+//! `WEIR_NPM_PEERS` names the folder into which `cargo xtask test` installs what `tests/interop/package.json` lists.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
@@ -28,7 +28,7 @@ struct Peer {
 impl Peer {
     fn start() -> Self {
         let Some(folder) = std::env::var_os("WEIR_NPM_PEERS") else {
-            panic!("WEIR_NPM_PEERS names the folder into which node-opcua was installed");
+            panic!("run `cargo xtask test`: it installs the npm peers and sets WEIR_NPM_PEERS");
         };
         let script =
             concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/interop/opcua/node/server.js");
@@ -121,7 +121,7 @@ fn part(name: &str, key: &str, value: Json) -> Json {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs node-opcua: see WEIR_NPM_PEERS"]
+#[ignore = "needs the npm peers: cargo xtask test"]
 async fn values_writes_and_index_ranges_agree() {
     use DataType::{Array, Bool, F64, I64, Text, U64};
     let mut peer = Peer::start();
@@ -194,7 +194,7 @@ async fn values_writes_and_index_ranges_agree() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs node-opcua: see WEIR_NPM_PEERS"]
+#[ignore = "needs the npm peers: cargo xtask test"]
 async fn small_limits_are_kept() {
     let mut peer = Peer::start();
     let bench = peer.bench();
@@ -223,7 +223,7 @@ async fn small_limits_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs node-opcua: see WEIR_NPM_PEERS"]
+#[ignore = "needs the npm peers: cargo xtask test"]
 async fn a_gap_is_filled_page_by_page() {
     let mut peer = Peer::start();
     let names = ["First", "Second", "Third", "Double"];
@@ -258,7 +258,7 @@ async fn a_gap_is_filled_page_by_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs node-opcua: see WEIR_NPM_PEERS"]
+#[ignore = "needs the npm peers: cargo xtask test"]
 async fn policies_users_and_strangers() {
     let mut peer = Peer::start();
     for policy in ["Basic256Sha256", "Aes128-Sha256-RsaOaep", "Aes256-Sha256-RsaPss"] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
+use weir_connect::dial::Lookups;
 use weir_connect::{
     Abilities, BrowsePage, Circumstances, DeviceSpec, Discovered, Driver, DriverError, ErrorKind,
     Session,
@@ -20,9 +21,7 @@ mod describe;
 mod query;
 mod session;
 mod settings;
-mod tls;
 
-use connection::Lookups;
 use session::SqlSession;
 use settings::{Server, Settings};
 

@@ -97,7 +97,7 @@ impl Server {
             .status()
             .expect("initdb, of Debian's package postgresql (apt-get install postgresql)");
         assert!(made.success());
-        let authority = certificates(&cluster);
+        let authority = certificates(&cluster, 4000);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut server = Self { dir, process: None, port, authority };
         server.restart().await;
@@ -193,8 +193,8 @@ impl Drop for Server {
     }
 }
 
-/// An authority, and a certificate of the server for `localhost` that it signed.
-fn certificates(cluster: &Path) -> String {
+/// An authority, and a certificate of the server for `localhost` that it signed until the end of a year.
+fn certificates(cluster: &Path, until: i32) -> String {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -202,7 +202,8 @@ fn certificates(cluster: &Path) -> String {
     let authority = params.self_signed(&key).unwrap();
     let issuer = Issuer::from_params(&params, &key);
     let own = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(until, 12, 31);
     let signed = params.signed_by(&own, &issuer).unwrap();
     for (name, text) in [("server.crt", signed.pem()), ("server.key", own.serialize_pem())] {
         let path = cluster.join(name);
@@ -466,6 +467,24 @@ async fn certificates_are_reviewed_or_signed() {
     let other = json!({"sslmode": "require", "ca": server.authority, "host": "::1"});
     let error = server.session(&server.spec(other, &points)).await.err().unwrap();
     assert_eq!(error.kind, ErrorKind::Untrusted, "{error}");
+    // The server gets a certificate that has expired, and reads it a moment after it is told to.
+    certificates(&server.dir.path().join("cluster"), 2024);
+    server.run("SELECT pg_reload_conf()").await;
+    let renewed = loop {
+        let error = server.session(&stranger).await.err().unwrap();
+        let now = error.certificate.unwrap();
+        if now != shown {
+            break now;
+        }
+    };
+    let mut expired = json!({"sslmode": "require", "trusted": [renewed.thumbprint]});
+    let error = server.session(&server.spec(expired.clone(), &points)).await.err().unwrap();
+    assert_eq!(error.kind, ErrorKind::Untrusted, "{error}");
+    assert!(error.to_string().contains("has expired (valid from"), "{error}");
+    assert_eq!(error.certificate, Some(renewed));
+    expired["accept_expired"] = json!(true);
+    let mut session = server.session(&server.spec(expired, &points)).await.unwrap();
+    assert_eq!(collect(&mut *session, 1, Settled::Dropped).await, [1.0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,15 +1,13 @@
 //! One TCP connection to a CPU, with one request in flight.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use weir_connect::ErrorKind;
+use weir_connect::dial::Lookups;
 
 use crate::codec::CodecError;
 use crate::codec::frame::{self, HEADER_BYTES, Unit, disconnect_reason};
@@ -24,19 +22,14 @@ pub const PDU_BYTES_MAX: u16 = 960;
 /// Smallest message that settings may offer: what the smallest CPUs take.
 pub(crate) const PDU_BYTES_DEFAULT_MIN: u16 = 240;
 
-/// Host names looked up at the same time. The system's resolver blocks a thread for seconds where a
-/// name server is silent, and those threads are shared with the spool's file I/O.
-const LOOKUPS_MAX: usize = 8;
-
 /// Most frames that one message is made of; whole messages come in one.
 const FRAMES_A_MESSAGE_MAX: usize = 16;
 
 /// Most parts of one list: 256 KiB in parts of 200 bytes are 1,311.
 const PARTS_MAX: usize = 1400;
 
-/// The right to look up a host name, shared by all connections of a driver.
-#[derive(Debug, Clone)]
-pub(crate) struct Lookups(Arc<Semaphore>);
+/// What is told of a connection that was refused.
+const REFUSED: &str = "connection refused: nothing listens there; check host and port, and whether the device is an S7 CPU with an Ethernet port";
 
 /// Why a request brought no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,32 +51,6 @@ pub(crate) struct Client {
     pub(crate) requests: u32,
     /// How long the last answer took.
     pub(crate) latency: Duration,
-}
-
-impl Default for Lookups {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LOOKUPS_MAX)))
-    }
-}
-
-impl Lookups {
-    /// The addresses of a host. A lookup that nobody waits for any more keeps its right until the
-    /// system's resolver returns, so that there are never more of them.
-    async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(address, port)]);
-        }
-        let Ok(right) = Arc::clone(&self.0).acquire_owned().await else {
-            return Err(io::Error::other("the driver has stopped"));
-        };
-        let host = host.to_owned();
-        let lookup = tokio::spawn(async move {
-            let found = lookup_host((host, port)).await.map(Iterator::collect);
-            drop(right);
-            found
-        });
-        lookup.await.map_err(io::Error::other)?
-    }
 }
 
 /// What ended an exchange of bytes.
@@ -161,24 +128,11 @@ impl Client {
     }
 
     async fn connect_tcp(&self) -> Result<TcpStream, CallError> {
-        let failed = |kind, cause: String| Err(CallError::Failed(kind, cause));
-        let connecting = async {
-            let Settings { host, port, .. } = &self.settings;
-            let addresses = self.lookups.addresses(host, *port).await?;
-            let stream = TcpStream::connect(addresses.as_slice()).await?;
-            // A request is one small packet; waiting for more would only delay it.
-            stream.set_nodelay(true)?;
-            Ok::<_, io::Error>(stream)
-        };
-        match timeout(self.settings.timeout, connecting).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => failed(ErrorKind::Unreachable, unreachable(&error)),
-            Err(_) => {
-                let ms = self.settings.timeout.as_millis();
-                let hint = "check host, port and the way there (routing, firewall)";
-                failed(ErrorKind::Timeout, format!("not connected within {ms} ms; {hint}"))
-            }
-        }
+        let Settings { host, port, timeout, .. } = &self.settings;
+        self.lookups.connect(host, *port, *timeout).await.map_err(|error| {
+            let (kind, cause) = error.told(*timeout, REFUSED);
+            CallError::Failed(kind, cause)
+        })
     }
 
     /// Reads items that fit one request.
@@ -351,18 +305,6 @@ fn refused(broken: Broken) -> CallError {
                 format!("the device did not understand the connection request (cause {cause})");
             CallError::Failed(ErrorKind::Protocol, cause)
         }
-    }
-}
-
-fn unreachable(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            "connection refused: nothing listens there; check host and port, and whether the device is an S7 CPU with an Ethernet port".to_owned()
-        }
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            format!("no way to the host ({error}); check the address and the network")
-        }
-        _ => format!("cannot connect: {error}"),
     }
 }
 

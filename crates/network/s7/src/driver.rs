@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
+use weir_connect::dial::Lookups;
 use weir_connect::{
     Abilities, BrowsePage, Circumstances, DeviceSpec, Discovered, Driver, DriverError, ErrorKind,
     Session,
 };
 use weir_model::{DataType, FieldError};
 
-use crate::client::{Client, Lookups};
+use crate::client::Client;
 use crate::identify::Identity;
 use crate::session::S7Session;
 use crate::{PointAddress, RawType, Settings, browse, describe};

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until};
+use weir_connect::dial::Lookups;
 use weir_connect::{
     Circumstances, Clock, Collected, DeviceSpec, DriverError, RawWrite, Reading, Session,
 };
 use weir_model::{Quality, Timestamp, Value};
 
-use crate::client::{CallError, Client, Lookups};
+use crate::client::{CallError, Client};
 use crate::codec::variables::{self, ItemAnswer};
 use crate::codes::{header_quality, is_lasting, is_of_extent, is_of_service, item_quality};
 use crate::identify::Identity;

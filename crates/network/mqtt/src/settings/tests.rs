@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use weir_connect::Fields;
+use weir_connect::tls::CERTIFICATES_MAX;
 
 use super::*;
 
@@ -46,6 +47,7 @@ fn names_each_wrong_field() {
         (json!({"host": "h", "password": "p"}), "/settings/user"),
         (json!({"host": "h", "user": "u", "password": 1}), "/settings/password"),
         (json!({"host": "h", "trusted": ["AB"]}), "/settings/trusted"),
+        (json!({"host": "h", "accept_expired": "x"}), "/settings/accept_expired"),
         (json!({"host": "h", "ca": "x"}), "/settings/ca"),
         (json!({"host": "h", "client_certificate": "x"}), "/settings/client_key"),
         (json!({"host": "h", "client_key": "x"}), "/settings/client_certificate"),
@@ -57,6 +59,15 @@ fn names_each_wrong_field() {
         let errors = parse(json.clone()).unwrap_err();
         assert!(errors.iter().any(|e| e == field), "{json}: {errors:?}");
     }
+}
+
+#[test]
+fn a_list_of_authorities_is_never_cut() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let pem = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+    let with = |count| json!({"host": "h", "transport": "tls", "ca": pem.repeat(count), "accept_expired": true});
+    assert!(outside(with(CERTIFICATES_MAX)).trust.accept_expired);
+    assert_eq!(parse(with(CERTIFICATES_MAX + 1)).unwrap_err(), ["/settings/ca"]);
 }
 
 #[test]

@@ -29,7 +29,11 @@ impl Plant {
         let folder = server.path().to_str().unwrap();
         let arguments = [&["--dir", folder], arguments].concat();
         let peer = Peer::start("opcua/server.py", &arguments);
-        let driver = Arc::new(OpcUaDriver::new(pki.path().to_owned()));
+        // Relative, as the data folder that people give mostly is.
+        let here = std::env::current_dir().unwrap();
+        let up = here.components().skip(1).map(|_| "..").collect::<PathBuf>();
+        let relative = up.join(pki.path().strip_prefix("/").unwrap());
+        let driver = Arc::new(OpcUaDriver::new(relative));
         Self { peer, driver, server, _pki: pki }
     }
 

@@ -2,10 +2,11 @@
 
 use serde_json::{Value as Json, json};
 use tokio_postgres::types::Type;
+use weir_connect::dial::Lookups;
 use weir_connect::{BrowseItem, BrowsePage, Discovered, DriverError, ErrorKind};
 use weir_model::DataType;
 
-use super::connection::{Lookups, connect, within};
+use super::connection::{connect, within};
 use super::query::{Shape, Text, described};
 use super::settings::{Server, Settings};
 

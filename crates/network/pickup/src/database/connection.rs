@@ -1,12 +1,8 @@
 //! One connection to a server, for reading only.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
@@ -14,47 +10,21 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use weir_connect::dial::Lookups;
+use weir_connect::tls::Refusal;
 use weir_connect::{DriverError, ErrorKind};
 
 use super::settings::Server;
-use super::tls::Pinned;
 
-/// Host names looked up at the same time. The system's resolver blocks a thread for seconds where a
-/// name server is silent, and those threads are shared with the spool's file I/O.
-const LOOKUPS_MAX: usize = 8;
+/// How much longer than the server itself we wait for its answers.
+const ANSWER_TIME_SPARE: Duration = Duration::from_millis(250);
 
-/// The least time that each of several addresses of a host gets for connecting.
-const CONNECT_TIME_MIN: Duration = Duration::from_millis(250);
+/// What is told of a connection that was refused.
+const REFUSED: &str =
+    "cannot connect: connection refused; no server listens there: check port and listen_addresses";
 
-/// The right to look up a host name, shared by all connections of a driver.
-#[derive(Debug, Clone)]
-pub(crate) struct Lookups(Arc<Semaphore>);
-
-impl Default for Lookups {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LOOKUPS_MAX)))
-    }
-}
-
-impl Lookups {
-    /// The addresses of a host. A lookup that nobody waits for any more keeps its right until the
-    /// system's resolver returns, so that there are never more of them.
-    async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(address, port)]);
-        }
-        let Ok(right) = Arc::clone(&self.0).acquire_owned().await else {
-            return Err(io::Error::other("the driver has stopped"));
-        };
-        let host = host.to_owned();
-        let lookup = tokio::spawn(async move {
-            let found = lookup_host((host, port)).await.map(Iterator::collect);
-            drop(right);
-            found
-        });
-        lookup.await.map_err(io::Error::other)?
-    }
-}
+/// What is told of a certificate that nobody has reviewed.
+const UNTRUSTED: &str = "the server's certificate is not among those trusted, nor signed by an authority of the settings; compare its thumbprint with the server's own and add it";
 
 /// A connection, and the task that drives it; dropping it ends both.
 pub(crate) struct Connection {
@@ -108,7 +78,7 @@ pub(crate) async fn within<T>(
     device: &str,
     answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, DriverError> {
-    match timeout(server.timeout + CONNECT_TIME_MIN, answer).await {
+    match timeout(server.timeout + ANSWER_TIME_SPARE, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(told(server, device, &error)),
         Err(_) => {
@@ -120,9 +90,11 @@ pub(crate) async fn within<T>(
 }
 
 async fn open(server: &Server, lookups: &Lookups, device: &str) -> Result<Connection, DriverError> {
-    let stream = stream(server, lookups)
-        .await
-        .map_err(|(kind, cause)| DriverError::new(kind, device, server.place(), cause))?;
+    let connecting = lookups.connect(&server.host, server.port, server.timeout);
+    let stream = connecting.await.map_err(|error| {
+        let (kind, cause) = error.told(server.timeout, REFUSED);
+        DriverError::new(kind, device, server.place(), cause)
+    })?;
     let mut config = Config::new();
     config.user(&server.user).dbname(&server.database).application_name("weir");
     if let Some(password) = &server.password {
@@ -142,9 +114,9 @@ async fn open(server: &Server, lookups: &Lookups, device: &str) -> Result<Connec
     let failed = |cause: String| {
         DriverError::new(ErrorKind::Protocol, device, server.place(), format!("no TLS: {cause}"))
     };
-    let pinned =
-        Pinned::new(&server.trusted, &server.authorities).map_err(|e| failed(e.to_string()))?;
-    let mut tls = MakeRustlsConnect::new(pinned.config().map_err(|e| failed(e.to_string()))?);
+    let (config_of_tls, verifier) =
+        server.trust.client_config(&server.host).map_err(|e| failed(e.to_string()))?;
+    let mut tls = MakeRustlsConnect::new(config_of_tls);
     let tls =
         <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::make_tls_connect(&mut tls, &server.host)
             .map_err(|e| failed(e.to_string()))?;
@@ -155,41 +127,18 @@ async fn open(server: &Server, lookups: &Lookups, device: &str) -> Result<Connec
             });
             Ok(Connection { client, task })
         }
-        Err(error) => match pinned.refused() {
-            Some(certificate) => {
-                let cause = "the server's certificate is not among those trusted, nor signed by an authority of the settings; compare its thumbprint with the server's own and add it";
+        Err(error) => match verifier.refused() {
+            Some((certificate, refusal)) => {
+                let cause = match refusal {
+                    Refusal::Unreviewed => UNTRUSTED.to_owned(),
+                    Refusal::Unsigned(why) => format!("{UNTRUSTED} ({why})"),
+                    refusal => refusal.to_string(),
+                };
                 Err(DriverError::untrusted(device, server.place(), cause, certificate))
             }
             None => Err(told(server, device, &error)),
         },
     }
-}
-
-async fn stream(server: &Server, lookups: &Lookups) -> Result<TcpStream, (ErrorKind, String)> {
-    let unreachable = |error: &io::Error| {
-        let hint = match error.kind() {
-            io::ErrorKind::ConnectionRefused => {
-                "; no server listens there: check port and listen_addresses"
-            }
-            _ => "",
-        };
-        (ErrorKind::Unreachable, format!("cannot connect: {error}{hint}"))
-    };
-    let addresses =
-        lookups.addresses(&server.host, server.port).await.map_err(|e| unreachable(&e))?;
-    let share = server.timeout / u32::try_from(addresses.len().max(1)).unwrap_or(1);
-    let mut last = (ErrorKind::Unreachable, "the host name has no address".to_owned());
-    for address in addresses {
-        match timeout(share.max(CONNECT_TIME_MIN), TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true).map_err(|e| unreachable(&e))?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = unreachable(&error),
-            Err(_) => last = (ErrorKind::Timeout, format!("{address} does not answer")),
-        }
-    }
-    Err(last)
 }
 
 /// A failure, in the server's words and with what to do.

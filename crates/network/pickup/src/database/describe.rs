@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use weir_connect::form::{self, advanced, choice, field, integer, secret, text, when};
+use weir_connect::tls::PEM_BYTES_MAX;
 
 use crate::files::describe::{time_format, time_zone};
 
@@ -31,7 +32,7 @@ fn settings() -> Json {
         "additionalProperties": false,
         "x-order": ["host", "port", "database", "user", "password", "sslmode", "ca", "trusted",
             "query", "cursor_column", "cursor_start", "time_column", "time_format", "time_zone",
-            "poll_s", "settle_s", "rows_max", "timeout_ms"],
+            "poll_s", "settle_s", "rows_max", "timeout_ms", "accept_expired"],
         "properties": properties,
     })
 }
@@ -71,7 +72,7 @@ fn server() -> Json {
             ],
         ),
         "ca": field(
-            advanced(when(text(32 * 1024), "sslmode", &["require"])),
+            advanced(when(text(PEM_BYTES_MAX), "sslmode", &["require"])),
             ["Certificate authority", "证书颁发机构"],
             [
                 "In PEM; certificates that it signed for the host name are trusted",
@@ -79,6 +80,7 @@ fn server() -> Json {
             ],
         ),
         "trusted": when(form::trusted(), "sslmode", &["require"]),
+        "accept_expired": when(form::accept_expired(), "sslmode", &["require"]),
         "timeout_ms": field(
             advanced(integer(100, 60_000, 10_000)),
             ["Time-out (ms)", "超时（毫秒）"],

@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 use tokio_postgres::Row;
+use weir_connect::dial::Lookups;
 use weir_connect::{
     Circumstances, Clock, Collected, DeviceSpec, DriverError, ErrorKind, RawWrite, Reading, Session,
 };
 use weir_model::{DataType, Quality, Timestamp, Value};
 
-use super::connection::{Connection, Lookups, connect, within};
+use super::connection::{Connection, connect, within};
 use super::query::{Columns, Shape, Text, complete, described};
 use super::settings::Settings;
 use crate::memory::Memory;

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use serde_json::Value as Json;
-use weir_connect::form::TRUSTED_MAX;
-use weir_connect::{Fields, is_thumbprint};
+use weir_connect::Fields;
+use weir_connect::tls::{PEM_BYTES_MAX, Trust};
 use weir_model::FieldError;
 
 use crate::moment::{Moments, moments};
@@ -22,12 +20,6 @@ const NAME_BYTES_MAX: usize = 256;
 /// Longest query.
 const QUERY_BYTES_MAX: usize = 16 * 1024;
 
-/// Longest certificate of an authority, in PEM; a bundle of ten.
-const CA_BYTES_MAX: usize = 32 * 1024;
-
-/// Most certificates of authorities.
-const CA_MAX: usize = 16;
-
 /// How a server is reached.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Server {
@@ -37,8 +29,7 @@ pub(crate) struct Server {
     pub(crate) user: String,
     pub(crate) password: Option<String>,
     pub(crate) tls: bool,
-    pub(crate) trusted: Vec<String>,
-    pub(crate) authorities: Vec<CertificateDer<'static>>,
+    pub(crate) trust: Trust,
     pub(crate) timeout: Duration,
 }
 
@@ -93,18 +84,15 @@ impl Server {
         let user = fields.text("user", NAME_BYTES_MAX);
         let user = fields.require("user", user).unwrap_or_default().to_owned();
         let choices: &[(&str, bool)] = &[("require", true), ("off", false)];
-        let trusted = fields.texts("trusted", TRUSTED_MAX, 64).unwrap_or_default();
-        if !trusted.iter().all(|t| is_thumbprint(t)) {
-            fields.wrong("trusted", "SHA-256 thumbprints of 64 lower-case digits are expected");
-        }
-        let authorities = match fields.text("ca", CA_BYTES_MAX).map(certificates) {
-            None => Vec::new(),
-            Some(Ok(found)) => found,
-            Some(Err(detail)) => {
-                fields.wrong("ca", detail);
-                Vec::new()
-            }
+        let trust = Trust {
+            trusted: fields.trusted(),
+            accept_expired: fields.accept_expired(),
+            authorities: fields.text("ca", PEM_BYTES_MAX).map(str::to_owned),
+            client: None,
         };
+        if let Err(error) = trust.client_config(host) {
+            fields.wrong("ca", error.to_string());
+        }
         // A password is taken as it is, white space and all.
         let password = fields.get("password").and_then(|json| {
             let fits = |text: &&str| (1..=NAME_BYTES_MAX).contains(&text.len());
@@ -124,8 +112,7 @@ impl Server {
             user,
             password,
             tls: fields.choice("sslmode", choices).unwrap_or(true),
-            trusted: trusted.into_iter().map(str::to_owned).collect(),
-            authorities,
+            trust,
             timeout: Duration::from_millis(
                 fields.number("timeout_ms", 100..=60_000).unwrap_or(10_000),
             ),
@@ -140,15 +127,6 @@ impl Server {
         } else {
             format!("{host}:{port}, database {database}")
         }
-    }
-}
-
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, &'static str> {
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(pem.as_bytes()).take(CA_MAX).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err("certificates in PEM are expected (-----BEGIN CERTIFICATE-----)"),
     }
 }
 
@@ -224,6 +202,7 @@ fn single_select(query: &str) -> Result<(), &'static str> {
 mod tests {
     use super::*;
     use serde_json::json;
+    use weir_connect::tls::CERTIFICATES_MAX;
 
     fn good() -> Json {
         json!({
@@ -242,9 +221,25 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_authorities_is_never_cut() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        let mut settings = good();
+        settings["ca"] = pem.repeat(CERTIFICATES_MAX).into();
+        settings["accept_expired"] = true.into();
+        let trust = Settings::parse(&settings).unwrap().server.trust;
+        assert!(trust.accept_expired && trust.authorities.is_some());
+        settings["ca"] = pem.repeat(CERTIFICATES_MAX + 1).into();
+        let errors = Settings::parse(&settings).unwrap_err();
+        assert_eq!(errors[0].field, "/settings/ca");
+        assert!(errors[0].detail.contains("more than 64"), "{}", errors[0].detail);
+    }
+
+    #[test]
     fn names_each_wrong_field() {
         let wrong = json!({
-            "port": 0, "sslmode": "prefer", "trusted": ["x"], "ca": "none", "query": "update m set a = 1",
+            "port": 0, "sslmode": "prefer", "trusted": ["x"], "accept_expired": "x", "ca": "none", "query": "update m set a = 1",
             "cursor_column": "", "time_column": [], "time_format": "x", "settle_s": 5, "rows_max": 0,
             "z": 1,
         });
@@ -254,6 +249,7 @@ mod tests {
             "host",
             "user",
             "trusted",
+            "accept_expired",
             "ca",
             "port",
             "sslmode",

@@ -1,19 +1,20 @@
 //! What stands between a host name and a connection: addresses, TLS, and why it failed.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use rumqttc::{TlsConfiguration, Transport as Carrier};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
 use weir_connect::ErrorKind;
+use weir_connect::dial::{self, Lookups};
+use weir_connect::tls::Verifier;
 
 use super::LinkError;
 use crate::settings::{Outside, Transport};
-use crate::tls::Verifier;
 
-/// Addresses of one host that are tried.
-const ADDRESSES_MAX: usize = 8;
+/// The right to look up a host name, shared by all links, whichever driver opens them.
+static LOOKUPS: LazyLock<Lookups> = LazyLock::new(Lookups::default);
 
 /// How a connection is made.
 pub(super) struct Dial {
@@ -30,7 +31,7 @@ impl Dial {
             let made = outside.trust.client_config(&outside.host);
             let (config, verifier) =
                 made.map_err(|error| LinkError::new(ErrorKind::Misconfigured, error.to_string()))?;
-            (Some(TlsConfiguration::Rustls(config)), Some(verifier))
+            (Some(TlsConfiguration::Rustls(Arc::new(config))), Some(verifier))
         } else {
             (None, None)
         };
@@ -51,9 +52,9 @@ impl Dial {
     pub(super) fn explain(&self, error: LinkError) -> LinkError {
         match self.verifier.as_ref().and_then(|verifier| verifier.refused()) {
             None => error,
-            Some((certificate, cause)) => LinkError {
+            Some((certificate, refusal)) => LinkError {
                 kind: ErrorKind::Untrusted,
-                cause,
+                cause: refusal.to_string(),
                 certificate: Some(Box::new(certificate)),
             },
         }
@@ -64,36 +65,35 @@ impl Dial {
 /// gives each all the time there is.
 async fn reachable_host(outside: &Outside, time: Duration) -> Result<String, LinkError> {
     let (host, port) = (outside.host.as_str(), outside.port);
-    let unknown = |cause: String| {
-        LinkError::new(
-            ErrorKind::Unreachable,
-            format!("the host name {host} has no address: {cause}"),
-        )
-    };
-    let found = match timeout(time, lookup_host((host, port))).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return Err(unknown(error.to_string())),
-        Err(_) => return Err(unknown("the name service does not answer".to_owned())),
-    };
-    let addresses: Vec<_> = found.take(ADDRESSES_MAX).collect();
-    if addresses.is_empty() {
-        return Err(unknown("the name service knows none".to_owned()));
-    }
+    let addresses = LOOKUPS.addresses(host, port, time).await.map_err(|error| {
+        LinkError::new(error.kind(), format!("look up the host {host}: {error}"))
+    })?;
     if addresses.len() == 1 {
         return Ok(host.to_owned());
     }
-    let share = time / (addresses.len() as u32 + 1);
-    let mut silent = 0;
-    for address in &addresses {
-        match timeout(share, TcpStream::connect(address)).await {
-            // While the first ones refuse at once, the library comes as far by itself, and TLS with a name.
-            Ok(Ok(_)) if silent == 0 => return Ok(host.to_owned()),
-            Ok(Ok(_)) => return Ok(address.ip().to_string()),
-            Ok(Err(_)) => {}
-            Err(_) => silent += 1,
+    let failed = Mutex::new(Vec::new());
+    let connect = |address: SocketAddr| {
+        let failed = &failed;
+        async move {
+            let connected = TcpStream::connect(address).await;
+            if connected.is_err() {
+                failed.lock().unwrap_or_else(PoisonError::into_inner).push(address);
+            }
+            connected
         }
+    };
+    // The other half of the time is the library's.
+    let Ok((winner, _)) = dial::first(&addresses, time / 2, connect).await else {
+        return Ok(host.to_owned());
+    };
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut before = addresses.iter().take_while(|address| **address != winner);
+    // While the first ones refuse at once, the library comes as far by itself, and TLS with a name.
+    if before.all(|address| failed.contains(address)) {
+        Ok(host.to_owned())
+    } else {
+        Ok(winner.ip().to_string())
     }
-    Ok(host.to_owned())
 }
 
 /// What the system says of a connection, with what to do.

@@ -6,12 +6,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use weir_connect::tls::Trust;
 use weir_connect::{ErrorKind, SystemClock};
 
 use super::*;
 use crate::link::probe_name;
 use crate::settings::Transport;
-use crate::tls::Trust;
 
 const CONNACK_V3: &[u8] = &[0x20, 2, 0, 0];
 const CONNACK_V5: &[u8] = &[0x20, 3, 0, 0, 0];
