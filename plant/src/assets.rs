@@ -1,13 +1,15 @@
 //! The equipment hierarchy of the demo plant.
 
+use std::borrow::Cow;
+
 use weir_model::Level;
 
 use crate::model::{Asset, Names, Organisation};
 
 /// Whose plant it is.
-pub(crate) const ORGANISATION: Organisation = Organisation {
+pub const ORGANISATION: Organisation = Organisation {
     prefix: "demo.tep",
-    names: Names { zh: "田纳西-伊士曼示范化工厂", en: "Tennessee Eastman demo works" },
+    names: Names::of("田纳西-伊士曼示范化工厂", "Tennessee Eastman demo works"),
 };
 
 const fn asset(
@@ -17,7 +19,11 @@ const fn asset(
     zh: &'static str,
     en: &'static str,
 ) -> Asset {
-    Asset { suffix, level, parent, names: Names { zh, en } }
+    let parent = match parent {
+        Some(parent) => Some(Cow::Borrowed(parent)),
+        None => None,
+    };
+    Asset { suffix: Cow::Borrowed(suffix), level, parent, names: Names::of(zh, en) }
 }
 
 /// Each parent before its children.
@@ -39,10 +45,16 @@ pub(crate) static ALL: &[Asset] = &[
     asset("recycle", Level::WorkCenter, Some("synthesis"), "循环气工段", "Recycle section"),
     asset("compressor", Level::WorkUnit, Some("recycle"), "循环压缩机", "Recycle compressor"),
     asset("purge", Level::WorkUnit, Some("recycle"), "弛放气管线", "Purge line"),
+    asset("utilities", Level::Area, Some("site"), "公用工程", "Utilities"),
+    asset("cooling-water", Level::WorkUnit, Some("utilities"), "循环冷却水系统", "Cooling water system"),
+    asset("steam", Level::WorkUnit, Some("utilities"), "蒸汽系统", "Steam system"),
     asset("analysis", Level::Area, Some("site"), "在线分析室", "Analyser house"),
     asset("analyser-feed", Level::WorkUnit, Some("analysis"), "反应器进料色谱仪", "Reactor feed chromatograph"),
     asset("analyser-purge", Level::WorkUnit, Some("analysis"), "弛放气色谱仪", "Purge gas chromatograph"),
     asset("analyser-product", Level::WorkUnit, Some("analysis"), "产品色谱仪", "Product chromatograph"),
     asset("control", Level::Area, Some("site"), "中央控制室", "Control room"),
     asset("replay", Level::WorkUnit, Some("control"), "数据回放台", "Replay desk"),
+    asset("workshop", Level::Area, Some("site"), "机修车间", "Workshop"),
+    asset("mill", Level::WorkUnit, Some("workshop"), "1 号铣床", "Milling machine 1"),
+    asset("fleet", Level::Area, Some("site"), "发动机机队", "Engine fleet"),
 ];

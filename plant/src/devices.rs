@@ -1,15 +1,19 @@
-//! The Modbus devices: which value stands in which register of which device.
+//! The Modbus devices of the utilities and of the replay: which value stands in which register of
+//! which device.
 //!
 //! Every vendor packs its numbers another way, and so do these: each controller has its own word
 //! order and its own mix of floats and scaled integers. Steps are fine enough for the digits that
 //! were recorded in normal running, so scaling loses nothing there.
 
+use std::collections::BTreeMap;
+
 use weir_model::{DataType, Unit};
 
 use crate::image::{Table, Wire, WordOrder};
+use crate::machining::FAILURE_MAX;
 use crate::model::{Names, Range, WriteLimits};
 use crate::recording::FAULT_MAX;
-use crate::replay::{Moment, SPEED_MAX};
+use crate::replay::{Moment, SPEED_MAX, WEAR_MAX};
 use crate::variables;
 
 /// One device.
@@ -62,14 +66,27 @@ pub(crate) enum Source {
     Speed,
     /// Whether the replay is held.
     Held,
+    /// The failure of the machine tool that plays.
+    Failure,
+    /// The fault of the turbofans that plays.
+    Wear,
 }
+
+/// The decimal number that was recorded: the nearest double to the digits, and not to the float
+/// that holds them.
+pub(crate) fn decimal(float: f32) -> f64 {
+    float.to_string().parse().unwrap_or(f64::from(float))
+}
+
+/// Within what a valve may be driven.
+pub(crate) const VALVE_LIMITS: WriteLimits = WriteLimits { min: 0.0, max: 100.0, confirm: true };
 
 impl Source {
     /// The value at a moment.
     pub(crate) fn value(self, moment: &Moment) -> f64 {
         let truth = |is: bool| f64::from(u8::from(is));
         match self {
-            Self::Recorded(column) => f64::from(moment.values[column]),
+            Self::Recorded(column) => decimal(moment.values[column]),
             Self::AtLeast(column, limit) => truth(moment.values[column] >= limit),
             Self::AtMost(column, limit) => truth(moment.values[column] <= limit),
             Self::Row => f64::from(moment.row),
@@ -78,6 +95,8 @@ impl Source {
             Self::Fault => f64::from(moment.fault),
             Self::Speed => moment.speed,
             Self::Held => truth(moment.held),
+            Self::Failure => f64::from(moment.failure),
+            Self::Wear => f64::from(moment.wear),
         }
     }
 
@@ -104,22 +123,72 @@ impl Source {
             Self::Row => "0–959; 180 s".to_owned(),
             Self::RowsPlayed => "≥ 0".to_owned(),
             Self::Hours => "0–47.95 h".to_owned(),
-            Self::Fault => format!("0–{FAULT_MAX}; 0: normal run (正常工况)"),
+            Self::Fault => format!(
+                "0: normal run; 1–{FAULT_MAX}: the recording with that fault, from half an hour before it acts (0 为正常工况，1–{FAULT_MAX} 从该故障发生前半小时开始回放)"
+            ),
             Self::Speed => format!("× 1; 0–{SPEED_MAX}"),
             Self::Held => "1: held (暂停)".to_owned(),
+            Self::Failure => {
+                "AI4I 2020: 1–5 replay the machine tool from ten parts before its first failure of that kind (从该类故障前十个工件开始回放)".to_owned()
+            }
+            Self::Wear => {
+                "C-MAPSS FD001: 1 replays every engine's last sixty cycles (回放每台发动机失效前六十个循环)".to_owned()
+            }
         }
     }
+
+    /// The names of its states, where it is an enumeration.
+    pub(crate) fn labels(self) -> BTreeMap<i64, String> {
+        let names: &[&str] = match self {
+            Self::Fault => FAULTS,
+            Self::Failure => FAILURES,
+            Self::Wear => &[
+                "from the first cycle 从首个循环",
+                "worn high-pressure compressor 高压压气机性能衰退",
+            ],
+            _ => &[],
+        };
+        (0..).zip(names.iter().map(|name| (*name).to_owned())).collect()
+    }
 }
+
+/// The recorded faults of the Tennessee Eastman process, after Downs and Vogel's table 8.
+const FAULTS: &[&str] = &[
+    "normal run 正常工况",
+    "A/C feed ratio steps (stream 4) A/C 进料比阶跃",
+    "B composition steps (stream 4) B 组分阶跃",
+    "D feed temperature steps (stream 2) D 进料温度阶跃",
+    "reactor cooling water temperature steps 反应器冷却水入口温度阶跃",
+    "condenser cooling water temperature steps 冷凝器冷却水入口温度阶跃",
+    "A feed lost (stream 1) A 进料中断",
+    "C header pressure lost (stream 4) C 总管压力损失",
+    "A, B, C composition random (stream 4) A、B、C 组分随机波动",
+    "D feed temperature random (stream 2) D 进料温度随机波动",
+    "C feed temperature random (stream 4) C 进料温度随机波动",
+];
+
+/// The failures of the machine tool, in the order of [`crate::machining::FAILURES`].
+const FAILURES: &[&str] = &[
+    "from the first part 从首个工件",
+    "tool wear 刀具磨损",
+    "heat dissipation 散热故障",
+    "power 功率故障",
+    "overstrain 过载",
+    "random 随机故障",
+];
 
 impl Register {
     /// The type of the scaled value.
     pub(crate) fn data_type(&self) -> DataType {
         match self.wire {
+            _ if matches!(self.source, Source::Fault | Source::Failure | Source::Wear) => {
+                DataType::Enumeration
+            }
             Wire::Bit => DataType::Bool,
             Wire::F32 | Wire::F64 => DataType::F64,
             _ if self.step.is_some() => DataType::F64,
             Wire::U16 | Wire::U32 | Wire::U64 => DataType::U64,
-            Wire::I16 | Wire::I32 => DataType::I64,
+            Wire::I32 => DataType::I64,
         }
     }
 }
@@ -128,7 +197,7 @@ fn recorded(table: Table, column: usize, address: u16, wire: Wire, step: Option<
     let variable = &variables::ALL[column];
     Register {
         suffix: variable.suffix,
-        names: variable.names,
+        names: variable.names.clone(),
         unit: Some(variable.unit),
         asset: variable.asset,
         table,
@@ -154,7 +223,7 @@ fn scaled(column: usize, address: u16, wire: Wire, step: f64) -> Register {
 /// A valve's position, which may be written.
 fn valve(column: usize, address: u16) -> Register {
     Register {
-        write: Some(WriteLimits { min: 0.0, max: 100.0, confirm: true }),
+        write: Some(VALVE_LIMITS),
         ..recorded(Table::Holding, column, address, Wire::F32, None)
     }
 }
@@ -173,7 +242,7 @@ fn switch(
     };
     Register {
         suffix,
-        names: Names { zh, en },
+        names: Names::of(zh, en),
         unit: None,
         asset,
         table: Table::Discrete,
@@ -198,6 +267,16 @@ fn desk(
     Register { unit, table: at.0, wire: at.2, ..switch(suffix, zh, en, at.1, source) }
 }
 
+/// A value of the replay that a person chooses, from 0 to `max`.
+fn choice(max: u16, register: Register) -> Register {
+    let max = f64::from(max);
+    Register {
+        write: Some(WriteLimits { min: 0.0, max, confirm: true }),
+        range: Some(Range { low: 0.0, high: max }),
+        ..register
+    }
+}
+
 /// The two limit switches of a valve, half a per cent from its ends.
 macro_rules! limits {
     ($suffix:literal, $zh:literal, $en:literal, $column:expr, $address:expr) => {
@@ -220,91 +299,35 @@ macro_rules! limits {
     };
 }
 
-/// All devices. Alarm limits are the operating limits of Downs and Vogel's table 6.
+/// All devices.
 #[rustfmt::skip]
 pub(crate) fn all() -> Vec<Controller> {
-    use Source::{AtLeast, AtMost};
+    use Source::AtLeast;
     let controller = |suffix, zh, en, asset, (group, unit), order, points| Controller {
-        suffix, names: Names { zh, en }, asset, group, unit, order, poll_ms: 1000, points,
+        suffix, names: Names::of(zh, en), asset, group, unit, order, poll_ms: 1000, points,
     };
     vec![
-        controller("feed-plc", "进料工段控制器", "Feed section controller", "feed", (0, 1), WordOrder::ABCD, vec![
-            float(0, 0),
-            scaled(1, 2, Wire::U16, 0.1),
-            scaled(2, 3, Wire::U16, 0.1),
-            scaled(3, 4, Wire::I32, 0.0001),
-            switch("feed-a-flowing", "A 进料有流量", "A feed flowing", 0, AtLeast(0, 0.05)),
-            switch("feed-d-flowing", "D 进料有流量", "D feed flowing", 1, AtLeast(1, 100.0)),
-            switch("feed-e-flowing", "E 进料有流量", "E feed flowing", 2, AtLeast(2, 100.0)),
-            switch("feed-ac-flowing", "A+C 进料有流量", "A and C feed flowing", 3, AtLeast(3, 0.5)),
-        ]),
-        controller("reactor-plc", "反应器控制器", "Reactor controller", "reactor", (1, 1), WordOrder::CDAB, vec![
-            scaled(5, 100, Wire::U16, 0.001),
-            scaled(6, 101, Wire::U16, 0.1),
-            scaled(7, 102, Wire::I32, 0.001),
-            scaled(8, 104, Wire::I16, 0.01),
-            float(20, 106),
-            switch("reactor-pressure-high", "反应器压力高", "Reactor pressure high", 16, AtLeast(6, 2895.0)),
-            switch("reactor-pressure-trip", "反应器压力高联锁", "Reactor pressure trip", 17, AtLeast(6, 3000.0)),
-            switch("reactor-level-low", "反应器液位低", "Reactor level low", 18, AtMost(7, 50.0)),
-            switch("reactor-level-high", "反应器液位高", "Reactor level high", 19, AtLeast(7, 100.0)),
-            switch("reactor-temperature-high", "反应器温度高", "Reactor temperature high", 20, AtLeast(8, 150.0)),
-        ]),
-        controller("separator-plc", "冷凝分离控制器", "Condenser and separator controller", "separation", (2, 1), WordOrder::BADC, vec![
-            float(10, 0),
-            float(11, 2),
-            scaled(12, 4, Wire::U16, 0.1),
-            scaled(13, 5, Wire::U16, 0.001),
-            float(21, 10),
-            switch("separator-level-low", "分离器液位低", "Separator level low", 0, AtMost(11, 30.0)),
-            switch("separator-level-high", "分离器液位高", "Separator level high", 1, AtLeast(11, 100.0)),
-            switch("separator-pump-running", "分离器底部泵运行", "Separator bottoms pump running", 8, AtLeast(13, 1.0)),
-        ]),
-        controller("compressor-plc", "循环压缩机控制器", "Recycle compressor controller", "recycle", (3, 1), WordOrder::ABCD, vec![
+        controller("compressor-plc", "循环压缩机控制器", "Recycle compressor controller", "recycle", (0, 1), WordOrder::ABCD, vec![
             scaled(4, 0, Wire::U16, 0.001),
             scaled(19, 1, Wire::U16, 0.01),
             float(9, 2),
             switch("compressor-running", "循环压缩机运行", "Recycle compressor running", 0, AtLeast(19, 50.0)),
         ]),
-        controller("stripper-plc", "汽提塔控制器", "Stripper controller", "stripper", (4, 1), WordOrder::DCBA, vec![
-            float(14, 200),
-            scaled(15, 202, Wire::U16, 0.1),
-            scaled(16, 203, Wire::U16, 0.001),
-            float(17, 204),
-            scaled(18, 206, Wire::U16, 0.01),
-            switch("stripper-level-low", "汽提塔液位低", "Stripper level low", 0, AtMost(14, 30.0)),
-            switch("stripper-level-high", "汽提塔液位高", "Stripper level high", 1, AtLeast(14, 100.0)),
-            switch("stripper-pump-running", "产品泵运行", "Product pump running", 2, AtLeast(16, 1.0)),
-        ]),
-        controller("analyser-feed-gc", "反应器进料色谱仪", "Reactor feed chromatograph", "analyser-feed", (5, 11), WordOrder::CDAB,
-            (0..6).map(|i| float(22 + i, 2 * i as u16)).collect()),
-        controller("analyser-purge-gc", "弛放气色谱仪", "Purge gas chromatograph", "analyser-purge", (5, 12), WordOrder::BADC,
-            (0..8).map(|i| scaled(28 + i, 2 * i as u16, Wire::U32, 0.0001)).collect()),
-        controller("analyser-product-gc", "产品色谱仪", "Product chromatograph", "analyser-product", (5, 13), WordOrder::ABCD,
-            (0..5).map(|i| scaled(36 + i, 2 * i as u16, Wire::I32, 0.000_001)).collect()),
-        controller("valve-station", "调节阀站", "Control valve station", "synthesis", (6, 1), WordOrder::DCBA,
-            (0..11).map(|i| valve(41 + i, 2 * i as u16)).chain([
-                limits!("feed-d-valve", "D 进料阀", "D feed valve", 41, 0),
-                limits!("feed-e-valve", "E 进料阀", "E feed valve", 42, 2),
-                limits!("feed-a-valve", "A 进料阀", "A feed valve", 43, 4),
-                limits!("feed-ac-valve", "A+C 混合进料阀", "A and C feed valve", 44, 6),
-                limits!("recycle-valve", "压缩机循环阀", "Compressor recycle valve", 45, 8),
-                limits!("purge-valve", "弛放气阀", "Purge valve", 46, 10),
-                limits!("separator-liquid-valve", "分离器液相出料阀", "Separator liquid valve", 47, 12),
-                limits!("stripper-product-valve", "汽提塔产品出料阀", "Stripper product valve", 48, 14),
-                limits!("stripper-steam-valve", "汽提塔蒸汽阀", "Stripper steam valve", 49, 16),
-                limits!("reactor-cooling-water-valve", "反应器冷却水阀", "Reactor cooling water valve", 50, 18),
-                limits!("condenser-cooling-water-valve", "冷凝器冷却水阀", "Condenser cooling water valve", 51, 20),
+        controller("cooling-water-plc", "循环冷却水控制器", "Cooling water controller", "cooling-water", (1, 11), WordOrder::DCBA,
+            [scaled(20, 4, Wire::I32, 0.001), float(21, 10), valve(50, 0), valve(51, 2)].into_iter().chain([
+                limits!("reactor-cooling-water-valve", "反应器冷却水阀", "Reactor cooling water valve", 50, 0),
+                limits!("condenser-cooling-water-valve", "冷凝器冷却水阀", "Condenser cooling water valve", 51, 2),
             ].into_iter().flatten()).collect()),
-        controller("replay-desk", "数据回放台", "Replay desk", "replay", (7, 1), WordOrder::ABCD, vec![
+        controller("steam-plc", "蒸汽系统控制器", "Steam controller", "steam", (1, 12), WordOrder::BADC,
+            [scaled(18, 0, Wire::U16, 0.01), valve(49, 0)].into_iter().chain(
+                limits!("stripper-steam-valve", "汽提塔蒸汽阀", "Stripper steam valve", 49, 0),
+            ).collect()),
+        controller("replay-desk", "数据回放台", "Replay desk", "replay", (2, 1), WordOrder::CDAB, vec![
             desk("replay-row", "回放行号", "Replayed row", (Table::Input, 0, Wire::U32), Source::Row, None),
             desk("replay-rows-played", "已回放行数", "Rows played", (Table::Input, 2, Wire::U64), Source::RowsPlayed, None),
             desk("replay-process-time", "工艺时间", "Process time", (Table::Input, 6, Wire::F64), Source::Hours, Some("h")),
-            Register {
-                write: Some(WriteLimits { min: 0.0, max: f64::from(FAULT_MAX), confirm: true }),
-                range: Some(Range { low: 0.0, high: f64::from(FAULT_MAX) }),
-                ..desk("replay-fault", "故障选择", "Fault selection", (Table::Holding, 0, Wire::U16), Source::Fault, None)
-            },
+            choice(FAILURE_MAX, desk("replay-mill-failure", "铣床故障选择", "Milling machine failure selection", (Table::Holding, 0, Wire::U16), Source::Failure, None)),
+            choice(WEAR_MAX, desk("replay-engine-wear", "发动机磨损选择", "Engine wear selection", (Table::Holding, 1, Wire::U16), Source::Wear, None)),
             Register {
                 write: Some(WriteLimits { min: 0.0, max: SPEED_MAX, confirm: true }),
                 ..desk("replay-speed", "回放倍速", "Replay speed", (Table::Holding, 2, Wire::F32), Source::Speed, None)

@@ -19,6 +19,15 @@ pub enum PlantError {
         /// The cause.
         source: io::Error,
     },
+    /// The OPC UA server of the control system did not start.
+    #[error("cannot start the OPC UA server of the plant's control system")]
+    OpcUa(#[source] Box<weir_opcua_server::Error>),
+    /// The OPC UA server of the control system was started before.
+    #[error("the plant's control system was started before")]
+    Started,
+    /// A name of the plant is no identifier: the program was built from damaged files.
+    #[error("a name of the plant's control system is no identifier")]
+    Names,
     /// There is no recording of that fault.
     #[error("fault {0} is not recorded; there are 0 (normal) to {FAULT_MAX}")]
     UnknownFault(u16),
@@ -26,10 +35,10 @@ pub enum PlantError {
     #[error("a replay speed is a number from 0 (held) to {SPEED_MAX} times real time, not {0}")]
     Speed(f64),
     /// An embedded recording cannot be read: the program was built from damaged files.
-    #[error("the recording of fault {fault} is damaged: {reason}")]
+    #[error("the recording {name} is damaged: {reason}")]
     Recording {
-        /// The fault, 0 for the normal run.
-        fault: u16,
+        /// Which recording.
+        name: String,
         /// What is wrong with it.
         reason: String,
     },

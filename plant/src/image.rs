@@ -30,7 +30,6 @@ impl Table {
 pub(crate) enum Wire {
     Bit,
     U16,
-    I16,
     U32,
     I32,
     U64,
@@ -44,7 +43,6 @@ impl Wire {
         match self {
             Self::Bit => "bool",
             Self::U16 => "u16",
-            Self::I16 => "i16",
             Self::U32 => "u32",
             Self::I32 => "i32",
             Self::U64 => "u64",
@@ -56,7 +54,7 @@ impl Wire {
     /// Registers (or bits) that it takes.
     pub(crate) fn width(self) -> u16 {
         match self {
-            Self::Bit | Self::U16 | Self::I16 => 1,
+            Self::Bit | Self::U16 => 1,
             Self::U32 | Self::I32 | Self::F32 => 2,
             Self::U64 | Self::F64 => 4,
         }
@@ -68,7 +66,6 @@ impl Wire {
         // `as` saturates, which is the rounding to the nearest end.
         let bytes: Vec<u8> = match self {
             Self::Bit | Self::U16 => (raw.round() as u16).to_be_bytes().to_vec(),
-            Self::I16 => (raw.round() as i16).to_be_bytes().to_vec(),
             Self::U32 => (raw.round() as u32).to_be_bytes().to_vec(),
             Self::I32 => (raw.round() as i32).to_be_bytes().to_vec(),
             Self::U64 => (raw.round() as u64).to_be_bytes().to_vec(),
@@ -84,7 +81,6 @@ impl Wire {
         let bytes = bytes.as_slice();
         Some(match self {
             Self::Bit | Self::U16 => f64::from(u16::from_be_bytes(bytes.try_into().ok()?)),
-            Self::I16 => f64::from(i16::from_be_bytes(bytes.try_into().ok()?)),
             Self::U32 => f64::from(u32::from_be_bytes(bytes.try_into().ok()?)),
             Self::I32 => f64::from(i32::from_be_bytes(bytes.try_into().ok()?)),
             Self::U64 => u64::from_be_bytes(bytes.try_into().ok()?) as f64,

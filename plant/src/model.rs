@@ -1,5 +1,6 @@
 //! What stands in the plant, as data: a node creates its documents from this.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -13,7 +14,7 @@ pub struct Model {
     pub organisation: Organisation,
     /// Sites, areas and units, each parent before its children.
     pub assets: Vec<Asset>,
-    /// The Modbus devices with their points.
+    /// The devices with their points.
     pub devices: Vec<Device>,
 }
 
@@ -27,38 +28,40 @@ pub struct Organisation {
 }
 
 /// A name in both languages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Names {
     /// Simplified Chinese.
-    pub zh: &'static str,
+    pub zh: Cow<'static, str>,
     /// English.
-    pub en: &'static str,
+    pub en: Cow<'static, str>,
 }
 
 /// A piece of the equipment hierarchy.
 #[derive(Debug, Clone, Serialize)]
 pub struct Asset {
     /// The suffix of its identifier.
-    pub suffix: &'static str,
+    pub suffix: Cow<'static, str>,
     /// Its level.
     pub level: Level,
     /// The suffix of the asset it stands in; none for the site.
-    pub parent: Option<&'static str>,
+    pub parent: Option<Cow<'static, str>>,
     /// Its name.
     pub names: Names,
 }
 
-/// One Modbus device.
+/// One device.
 #[derive(Debug, Clone, Serialize)]
 pub struct Device {
     /// The suffix of its identifier.
-    pub suffix: &'static str,
+    pub suffix: Cow<'static, str>,
     /// Its name.
     pub names: Names,
+    /// What it speaks: `modbus`, `opcua`, `mtconnect` or `sparkplug`.
+    pub protocol: &'static str,
     /// The suffix of the asset it serves.
-    pub asset: &'static str,
-    /// How to reach it: `{"host","port","unit","timeout_ms","poll_ms","gap_registers",
-    /// "word_order"}`, as the Modbus driver reads it. The port is the one that was opened.
+    pub asset: Cow<'static, str>,
+    /// How to reach it, as the driver of its protocol reads it. The port is the one that was
+    /// opened.
     pub settings: Json,
     /// What it serves.
     pub points: Vec<Point>,
@@ -68,7 +71,7 @@ pub struct Device {
 #[derive(Debug, Clone, Serialize)]
 pub struct Point {
     /// The suffix of the tag's identifier.
-    pub suffix: &'static str,
+    pub suffix: Cow<'static, str>,
     /// The tag's name.
     pub names: Names,
     /// Where the value comes from: the variable's name in the literature, or what is compared.
@@ -77,14 +80,16 @@ pub struct Point {
     pub unit: Option<Unit>,
     /// The type of the scaled value.
     pub data_type: DataType,
-    /// Where it stands in the device: `{"table","address","type"}`, as the Modbus driver reads it.
+    /// The names of an enumeration's states, in both languages.
+    pub labels: BTreeMap<i64, String>,
+    /// Where it stands in the device, as the driver of its protocol reads it.
     pub address: Json,
     /// How the raw number becomes the value; none when it is the value.
     pub scaling: Option<Scaling>,
     /// The span of the instrument, for charts and faceplates. Recorded noise may leave it a little.
     pub range: Option<Range>,
     /// The suffix of the asset it belongs to.
-    pub asset: &'static str,
+    pub asset: Cow<'static, str>,
     /// Within what limits it may be written; none for what is only read.
     pub write: Option<WriteLimits>,
 }
@@ -120,7 +125,11 @@ pub struct WriteLimits {
 
 impl Names {
     /// Language code (`zh`, `en`) to name, as documents hold it.
-    pub fn to_map(self) -> BTreeMap<String, String> {
-        BTreeMap::from([("zh".into(), self.zh.into()), ("en".into(), self.en.into())])
+    pub fn to_map(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([("zh".into(), self.zh.to_string()), ("en".into(), self.en.to_string())])
+    }
+
+    pub(crate) const fn of(zh: &'static str, en: &'static str) -> Self {
+        Self { zh: Cow::Borrowed(zh), en: Cow::Borrowed(en) }
     }
 }

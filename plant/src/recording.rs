@@ -53,7 +53,8 @@ impl Recording {
     /// Unpacks the run of a fault.
     pub(crate) fn load(fault: u16) -> Result<Self, PlantError> {
         let packed = RUNS.get(usize::from(fault)).ok_or(PlantError::UnknownFault(fault))?;
-        Self::unpack(packed).map_err(|reason| PlantError::Recording { fault, reason })
+        Self::unpack(packed)
+            .map_err(|reason| PlantError::Recording { name: format!("of fault {fault}"), reason })
     }
 
     fn unpack(packed: &[u8]) -> Result<Self, String> {

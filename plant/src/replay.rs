@@ -1,4 +1,4 @@
-//! Which recorded row is due now, and what was written over it.
+//! Which recorded rows are due now, and what was written over them.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,7 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::PlantError;
-use crate::recording::{FAULT_MAX, FAULT_ROW, ROWS, Recording, STEP_SECONDS, VARIABLES};
+use crate::machining::{FAILURE_MAX, Machining};
+use crate::pace::{Clock, Reel};
+use crate::recording::{FAULT_MAX, FAULT_ROW, ROWS, Recording, VARIABLES};
+
+pub(crate) use crate::pace::Position;
 
 /// The default speed: a row a second.
 pub const SPEED_DEFAULT: f64 = 180.0;
@@ -22,9 +26,13 @@ pub(crate) const WRITE_HOLD: Duration = Duration::from_secs(15);
 /// the plant as it was and then the fault.
 const ROWS_BEFORE_FAULT: usize = 10;
 
-/// The recording that plays, shared by all devices.
+/// The faults of the turbofans' recordings: 1 is the wear of the high-pressure compressor.
+pub(crate) const WEAR_MAX: u16 = 1;
+
+/// The recordings that play, shared by all devices.
 pub(crate) struct Replay {
     state: Mutex<State>,
+    machining: Machining,
 }
 
 struct State {
@@ -33,15 +41,8 @@ struct State {
     clock: Clock,
     speed: f64,
     written: [Option<Written>; VARIABLES],
-}
-
-/// A position in rows that moves with time.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    /// Rows passed when the clock was last set, with their fraction.
-    rows: f64,
-    since: Instant,
-    rows_per_second: f64,
+    machining: Reel,
+    fleet: Reel,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,20 +66,26 @@ pub(crate) struct Moment {
     pub(crate) speed: f64,
     /// Whether the replay is held.
     pub(crate) held: bool,
+    /// The failure of the machine tool that plays.
+    pub(crate) failure: u16,
+    /// The fault of the turbofans that plays.
+    pub(crate) wear: u16,
 }
 
 impl Replay {
     pub(crate) fn start(fault: u16, speed: f64, now: Instant) -> Result<Self, PlantError> {
         check_speed(speed)?;
-        let clock = Clock { rows: first_row(fault), since: now, rows_per_second: 0.0 };
+        let other = Reel::new(Clock::at(0.0, speed, now));
         let state = State {
             recording: Recording::load(fault)?,
             fault,
-            clock: clock.paced(speed, now),
+            clock: Clock::at(first_row(fault), speed, now),
             speed,
             written: [None; VARIABLES],
+            machining: other,
+            fleet: other,
         };
-        Ok(Self { state: Mutex::new(state) })
+        Ok(Self { state: Mutex::new(state), machining: Machining::load()? })
     }
 
     pub(crate) fn moment(&self, now: Instant) -> Moment {
@@ -97,7 +104,9 @@ impl Replay {
             rows_played: rows,
             fault: state.fault,
             speed: state.speed,
-            held: state.clock.rows_per_second == 0.0,
+            held: state.clock.is_held(),
+            failure: state.machining.position(now).fault,
+            wear: state.fleet.position(now).fault,
         }
     }
 
@@ -111,8 +120,7 @@ impl Replay {
         let mut state = self.lock();
         state.recording = recording;
         state.fault = fault;
-        state.clock.rows = first_row(fault);
-        state.clock.since = now;
+        state.clock = state.clock.moved(first_row(fault), now);
         state.written = [None; VARIABLES];
         Ok(())
     }
@@ -120,7 +128,7 @@ impl Replay {
     pub(crate) fn set_speed(&self, speed: f64, now: Instant) -> Result<(), PlantError> {
         check_speed(speed)?;
         let mut state = self.lock();
-        state.clock = state.clock.paced(speed, now);
+        state.pace(speed, now);
         state.speed = speed;
         Ok(())
     }
@@ -129,7 +137,7 @@ impl Replay {
     pub(crate) fn hold(&self, held: bool, now: Instant) {
         let mut state = self.lock();
         let speed = if held { 0.0 } else { state.speed };
-        state.clock = state.clock.paced(speed, now);
+        state.pace(speed, now);
     }
 
     /// Lets a value stand in the place of a recorded one for [`WRITE_HOLD`].
@@ -139,6 +147,40 @@ impl Replay {
         }
     }
 
+    /// What the machine tool has done by now.
+    pub(crate) fn machining(&self) -> &Machining {
+        &self.machining
+    }
+
+    /// Which part the machine tool makes.
+    pub(crate) fn part(&self, now: Instant) -> Position {
+        self.lock().machining.position(now)
+    }
+
+    /// Which cycle the turbofans fly.
+    pub(crate) fn flight(&self, now: Instant) -> Position {
+        self.lock().fleet.position(now)
+    }
+
+    /// Plays the machine tool from shortly before a failure, or from the first part.
+    pub(crate) fn set_failure(&self, failure: u16, now: Instant) -> Result<(), PlantError> {
+        if failure > FAILURE_MAX {
+            return Err(PlantError::UnknownFault(failure));
+        }
+        let row = self.machining.first(failure).saturating_sub(ROWS_BEFORE_FAULT);
+        self.lock().machining.choose(failure, row, now);
+        Ok(())
+    }
+
+    /// Plays the turbofans from their first cycle, or from where their wear is about to end them.
+    pub(crate) fn set_wear(&self, wear: u16, now: Instant) -> Result<(), PlantError> {
+        if wear > WEAR_MAX {
+            return Err(PlantError::UnknownFault(wear));
+        }
+        self.lock().fleet.choose(wear, 0, now);
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while the lock is held; if something did, the state would still be whole,
         // since every change is a few plain stores.
@@ -146,20 +188,12 @@ impl Replay {
     }
 }
 
-impl Clock {
-    fn position(&self, now: Instant) -> f64 {
-        let passed = now.saturating_duration_since(self.since).as_secs_f64();
-        self.rows + passed * self.rows_per_second
-    }
-
-    /// Whole rows passed. The tiny addition keeps a row that is due now from being lost to the
-    /// rounding of 0.1 s times 10 rows/s.
-    fn rows(&self, now: Instant) -> u64 {
-        (self.position(now) + 1e-6) as u64
-    }
-
-    fn paced(self, speed: f64, now: Instant) -> Self {
-        Self { rows: self.position(now), since: now, rows_per_second: speed / STEP_SECONDS }
+impl State {
+    fn pace(&mut self, speed: f64, now: Instant) {
+        self.clock = self.clock.paced(speed, now);
+        for reel in [&mut self.machining, &mut self.fleet] {
+            reel.clock = reel.clock.paced(speed, now);
+        }
     }
 }
 

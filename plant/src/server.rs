@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::connections::{Connections, Place};
+use crate::accept::accept;
+use crate::connections::Place;
 use crate::devices::{Controller, Source};
 use crate::frame::{self, Exception, HEADER_BYTES, Header, PDU_BYTES_MAX, Request};
 use crate::image::Change;
@@ -25,9 +25,6 @@ const IDLE_MAX: Duration = Duration::from_secs(120);
 /// A frame that has begun arrives, and an answer leaves, within this time.
 const FRAME_MAX: Duration = Duration::from_secs(5);
 
-/// Pause after a failed accept, which is a lack of file descriptors and would fail again at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
 /// The devices behind one port.
 pub(crate) struct Port {
     pub(crate) controllers: Vec<Arc<Controller>>,
@@ -37,34 +34,19 @@ pub(crate) struct Port {
 impl Port {
     /// Serves until `stop` is cancelled.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
-        let connections = Connections::new(stop.clone());
-        let tasks = TaskTracker::new();
-        while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-            match accepted {
-                Ok((stream, peer)) => match connections.enter(Instant::now()) {
-                    Some(place) => {
-                        let port = Arc::clone(&self);
-                        tasks.spawn(async move { port.connection(stream, place).await });
-                    }
-                    None => tracing::debug!(%peer, "the plant's port is full"),
-                },
-                Err(error) => {
-                    tracing::warn!(%error, "the plant cannot accept a connection");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-        tasks.close();
-        tasks.wait().await;
+        accept(listener, stop, |stream, place| {
+            let port = Arc::clone(&self);
+            async move { port.connection(stream, &place).await }
+        })
+        .await;
     }
 
-    async fn connection(&self, mut stream: TcpStream, place: Place) {
+    async fn connection(&self, mut stream: TcpStream, place: &Place) {
         // Answers are small and waited for.
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let serve = async { while self.exchange(&mut stream, &place).await.is_some() {} };
-        place.close.run_until_cancelled(serve).await;
+        while self.exchange(&mut stream, place).await.is_some() {}
     }
 
     /// Reads one request and answers it; none when the connection is of no more use.
@@ -127,6 +109,14 @@ impl Port {
                 self.replay.set_speed(value, now).map_err(|_| Exception::IllegalDataValue)?;
             }
             Source::Held => self.replay.hold(value != 0.0, now),
+            Source::Failure => {
+                let chosen = self.replay.set_failure(value as u16, now);
+                chosen.map_err(|_| Exception::IllegalDataValue)?;
+            }
+            Source::Wear => {
+                let chosen = self.replay.set_wear(value as u16, now);
+                chosen.map_err(|_| Exception::IllegalDataValue)?;
+            }
             Source::AtLeast(..)
             | Source::AtMost(..)
             | Source::Row

@@ -33,7 +33,7 @@ const fn variable(
     (low, high): (f64, f64),
     asset: &'static str,
 ) -> Variable {
-    Variable { suffix, names: Names { zh, en }, unit, low, high, asset }
+    Variable { suffix, names: Names::of(zh, en), unit, low, high, asset }
 }
 
 /// In the order of the recording's columns.

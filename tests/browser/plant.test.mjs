@@ -195,6 +195,8 @@ test('every page fits a screen 390 pixels wide, in both languages', async () => 
     `/device/points?id=${encodeURIComponent(tag.device)}`,
     `/device/points?id=${encodeURIComponent(tag.device)}&add=1`,
     '/devices/new',
+    '/templates',
+    '/broker',
     `/identify?id=${encodeURIComponent(tag.id)}`,
     '/audit',
     '/users',

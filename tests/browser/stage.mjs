@@ -13,7 +13,7 @@ function setting(name) {
 export const URL_BASE = setting('WEIR_URL').replace(/\/$/, '');
 export const USER = setting('WEIR_USER');
 export const PASSWORD = setting('WEIR_PASSWORD');
-const TOKEN = setting('WEIR_TOKEN');
+export const TOKEN = setting('WEIR_TOKEN');
 const SHOTS = setting('WEIR_SHOTS');
 
 /** How long anything may take to appear. The first values need a poll or two of the demo's devices. */
@@ -82,6 +82,18 @@ export async function api(path) {
   const answer = await fetch(`${URL_BASE}/api/v1${path}`, { headers: { Authorization: `Bearer ${TOKEN}` } });
   assert.equal(answer.status, 200, `${path}: ${await answer.clone().text()}`);
   return answer.json();
+}
+
+/** Changes something through the API, as a program would. */
+export async function send(method, path, body, type = 'application/json') {
+  const answer = await fetch(`${URL_BASE}/api/v1${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${TOKEN}`, ...(body === undefined ? {} : { 'Content-Type': type }) },
+    body: typeof body === 'string' || body === undefined ? body : JSON.stringify(body),
+  });
+  const text = await answer.text();
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
+  return text ? JSON.parse(text) : undefined;
 }
 
 /** Asks until the answer satisfies, then gives it. */

@@ -1,9 +1,10 @@
 //! Interoperability with programs that others wrote: their Python packages go into a virtual
-//! environment below the target folder.
+//! environment, their npm packages into a folder, both below the target folder.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::counts::Counts;
 use crate::debian;
@@ -11,20 +12,26 @@ use crate::process::{self, root, target};
 use crate::rust;
 use crate::stamp::Stamp;
 
-/// Test targets whose ignored tests need the environment. Several crates have one named `conformance`.
-const TARGETS: &[&str] = &[
+/// Test targets whose ignored tests need these peers, those that take longest first. Several crates
+/// have one named `conformance`.
+pub(crate) const TARGETS: &[&str] = &[
     "conformance",
-    "pymodbus",
-    "asyncua",
     "mosquitto",
-    "edge_node",
-    "paho",
     "snap7",
-    "scanner",
-    "agent",
-    "postgres",
+    "asyncua",
+    "node_opcua",
     "python",
+    "postgres",
+    "edge_node",
+    "pymodbus",
+    "agent",
+    "paho",
+    "scanner",
+    "opcua",
 ];
+
+/// A test among them that measures memory and must run alone: `cargo xtask bench opcua-server`.
+pub(crate) const MEASUREMENT: &str = "what_sessions_and_items_take";
 
 /// Programs of Debian's that are peers, each with its package.
 const PROGRAMS: &[(&str, &str)] = &[("mosquitto", "mosquitto"), ("pg_ctlcluster", "postgresql")];
@@ -38,16 +45,13 @@ pub(crate) fn run() -> Result<Counts> {
     if !missing.is_empty() {
         debian::install("independent peers of the drivers", &missing)?;
     }
-    let venv = environment()?;
-    let mut counts = Counts::default();
-    for target in TARGETS {
-        counts += rust::ignored(target, "", &[("WEIR_VENV", &venv.to_string_lossy())])?;
-    }
-    Ok(counts)
+    let (python, npm) = (python_peers()?, npm_peers()?);
+    let env = [("WEIR_VENV", python.as_path()), ("WEIR_NPM_PEERS", npm.as_path())];
+    rust::ignored_of(TARGETS, MEASUREMENT, &env)
 }
 
-/// Makes the environment, unless the list of packages did not change since.
-fn environment() -> Result<PathBuf> {
+/// Makes the virtual environment, unless the list of packages did not change since.
+pub(crate) fn python_peers() -> Result<PathBuf> {
     let requirements = root().join("tests/interop/requirements.txt");
     ensure!(requirements.is_file(), "there is no tests/interop/requirements.txt");
     let venv = target().join("venv");
@@ -63,4 +67,25 @@ fn environment() -> Result<PathBuf> {
         stamp.set()?;
     }
     Ok(venv)
+}
+
+/// Installs the npm packages, unless their lock file did not change since.
+fn npm_peers() -> Result<PathBuf> {
+    let from = root().join("tests/interop");
+    let files = ["package.json", "package-lock.json", ".npmrc"];
+    let folder = target().join("npm-peers");
+    let path = folder.to_string_lossy().into_owned();
+    let version = process::output(process::command("node").arg("--version"))?;
+    let inputs = files.map(|file| from.join(file));
+    let inputs = inputs.each_ref().map(PathBuf::as_path);
+    let stamp = Stamp::of("npm-peers", &inputs, &[&version, &path], &[])?;
+    if !(stamp.is_fresh() && folder.join("node_modules").is_dir()) {
+        fs::create_dir_all(&folder)?;
+        for file in files {
+            fs::copy(from.join(file), folder.join(file)).context(file)?;
+        }
+        process::run(&mut process::npm(&path, &["ci"]))?;
+        stamp.set()?;
+    }
+    Ok(folder)
 }

@@ -8,6 +8,7 @@ mod counts;
 mod debian;
 mod demo;
 mod dist;
+mod ignored;
 mod interop;
 mod metadata;
 mod openapi;
@@ -38,7 +39,7 @@ enum Chore {
     Demo(demo::Args),
     /// Run every test: tidy, console, Rust, interoperability, browser.
     Test(test::Args),
-    /// Measure: store, historian or modbus.
+    /// Measure: store, historian, modbus, mqtt or connect.
     Bench(bench::Args),
     /// Build the release archive.
     Dist,

@@ -3,9 +3,12 @@
 //! Everything is built with `--workspace`, whatever is wanted of it: cargo then gives every
 //! dependency one set of features, and no command compiles again what another has compiled.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::counts::Counts;
+use crate::ignored::Binaries;
 use crate::process::{self, built, cargo};
 use crate::{console, metadata};
 
@@ -46,17 +49,27 @@ pub(crate) fn test(filter: Option<&str>) -> Result<Counts> {
     console::counted(&mut command)
 }
 
-/// The ignored tests of one test target, or the one of that name where it is not empty.
+/// One ignored test of a test target.
 pub(crate) fn ignored(target: &str, name: &str, env: &[(&str, &str)]) -> Result<Counts> {
-    anyhow::ensure!(
-        metadata::load()?.has_test(target),
-        "no crate of the workspace has a test target {target:?}"
-    );
+    has_tests(&[target])?;
     let mut command = cargo(&["test", "--workspace", "--test", target, "--"]);
-    command.args(["--ignored", "--nocapture"]);
-    if !name.is_empty() {
-        command.args(["--exact", name]);
-    }
+    command.args(["--ignored", "--nocapture", "--exact", name]);
     command.env("WEIR_BIN", built("weir")).envs(env.iter().copied());
     console::counted(&mut command)
+}
+
+/// All ignored tests of some test targets but one, several programs at a time: most of their time
+/// is waiting for peers.
+pub(crate) fn ignored_of(targets: &[&str], skip: &str, env: &[(&str, &Path)]) -> Result<Counts> {
+    has_tests(targets)?;
+    Binaries::build(targets)?.run(skip, env)
+}
+
+fn has_tests(targets: &[&str]) -> Result<()> {
+    let metadata = metadata::load()?;
+    for target in targets {
+        let there = metadata.has_test(target);
+        anyhow::ensure!(there, "no crate of the workspace has a test target {target:?}");
+    }
+    Ok(())
 }

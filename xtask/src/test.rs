@@ -35,7 +35,7 @@ impl Part {
             Self::Tidy => &[],
             Self::Console => &[Need::Node],
             Self::Rust => &[Need::Cc],
-            Self::Interop => &[Need::Cc, Need::Python],
+            Self::Interop => &[Need::Cc, Need::Python, Need::Node],
             Self::Browser => &[Need::Cc, Need::Node],
         }
     }

@@ -3,6 +3,7 @@
 
 mod edges;
 mod files;
+mod ignored;
 mod languages;
 mod licences;
 mod links;
@@ -49,6 +50,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("every file has its place", places::check),
     ("files are short, without mod.rs and left-overs", source::shape),
     ("`unsafe` stands only in files named for it", source::unsafety),
+    ("every ignored test is run by a chore", ignored::check),
     ("links in documents lead somewhere", links::check),
     ("no word that does not belong", words::check),
     ("the console says everything in both languages", languages::check),

@@ -123,6 +123,10 @@ export async function postText<T>(path: string, type: string, content: string): 
   return json<T>(await send('POST', path, { text: { type, content } }));
 }
 
+export async function put<T>(path: string, body: unknown, ifMatch?: string | null): Promise<T> {
+  return json<T>(await send('PUT', path, { body, ifMatch }));
+}
+
 export async function patch<T>(path: string, body: unknown, ifMatch?: string | null): Promise<T> {
   return json<T>(await send('PATCH', path, { body, ifMatch }));
 }

@@ -1,7 +1,7 @@
 // What several pages ask for.
 import { keepPreviousData, useInfiniteQuery, useQuery, type UseQueryResult } from '@tanstack/react-query';
 import { get, getAll, getVersioned, withId, withQuery, type Parameters, type Versioned } from './client';
-import type { Asset, Device, Overview, Page, Tag } from './types';
+import type { Asset, Device, MqttClients, Overview, Page, Tag } from './types';
 import type { Abilities, Protocol, ProtocolSchema } from './protocols';
 
 /** How often states that no stream carries are asked for again. */
@@ -9,7 +9,7 @@ export const REFRESH_MS = 5_000;
 /** Most assets in the tree. */
 const ASSETS_MAX = 5_000;
 /** Most devices in the list; a plant with more is searched. */
-export const DEVICES_MAX = 5_000;
+export const DEVICES_MAX = 10_000;
 /** Devices beyond which the list is asked for less often. */
 const DEVICES_FEW = 500;
 /** Rows of one page of a long list. */
@@ -88,6 +88,19 @@ export function usePages<T>(path: string, parameters: Parameters, refreshMs: num
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
     refetchInterval: refreshMs,
+  });
+}
+
+/** The clients of the node's MQTT broker, and the broker. */
+export function useMqttClients(filter: { q: string; connected: string }) {
+  return useInfiniteQuery({
+    queryKey: ['mqtt', 'clients', filter],
+    queryFn: ({ signal, pageParam }) =>
+      get<MqttClients>(withQuery('/mqtt/clients', { ...filter, limit: PAGE_LIMIT, cursor: pageParam }), signal),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+    placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
   });
 }
 

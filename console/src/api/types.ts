@@ -280,6 +280,64 @@ export interface DeviceDraft {
   points: PointDraft[];
 }
 
+/** A type of device: what its devices have in common, whose names are relative to the device. */
+export interface TemplateInput {
+  description: string;
+  protocol: string;
+  /** Without what is one device's own: its place, secrets, reviewed certificates. */
+  settings: JsonObject;
+  grade: Grade | null;
+  points: TemplatePoint[];
+}
+
+export type TemplatePoint = Omit<PointDraft, 'id' | 'asset'>;
+
+export interface Template extends TemplateInput {
+  name: string;
+  updated: Time;
+  version: number;
+}
+
+export interface TemplateSummary {
+  name: string;
+  description: string;
+  protocol: string;
+  grade: Grade | null;
+  points: number;
+  updated: Time;
+  version: number;
+}
+
+/** A client of the MQTT broker, connected or with a session that is kept for it. */
+export interface MqttClient {
+  client_id: string;
+  user: string;
+  connection: MqttConnection | null;
+  subscriptions: number;
+  /** The first of its topic filters. */
+  filters: string[];
+  queued: number;
+  inflight: number;
+  session_expiry_s: number;
+}
+
+export interface MqttConnection {
+  address: string;
+  port: number;
+  /** 3 for MQTT 3.1 and 3.1.1. */
+  version: number;
+  tls: boolean;
+  since: Time;
+  keep_alive_s: number;
+  messages_in: number;
+  messages_out: number;
+}
+
+export interface MqttClients extends Page<MqttClient> {
+  /** None where the broker does not run. */
+  broker: { address: string; tls: boolean; sessions: number; retained: number } | null;
+}
+
 export interface TestReport {
   message: string;
   latency_ms: number;

@@ -19,7 +19,16 @@ function cellText(cell: Cell): string {
 
 /** Hands the text to the browser as a file. The mark in front lets spreadsheets read Chinese. */
 export function downloadCsv(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob(['\uFEFF', text], { type: 'text/csv;charset=utf-8' }));
+  download(name, new Blob(['\uFEFF', text], { type: 'text/csv;charset=utf-8' }));
+}
+
+/** Hands JSON to the browser as a file. */
+export function downloadJson(name: string, text: string): void {
+  download(name, new Blob([text], { type: 'application/json' }));
+}
+
+function download(name: string, content: Blob): void {
+  const url = URL.createObjectURL(content);
   const link = document.createElement('a');
   link.href = url;
   link.download = name;
@@ -29,7 +38,7 @@ export function downloadCsv(name: string, text: string): void {
 }
 
 /** `weir-tags-20261123-080005.csv`. */
-export function fileName(what: string, now: Date): string {
+export function fileName(what: string, now: Date, ending: 'csv' | 'json' = 'csv'): string {
   const stamp = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
-  return `weir-${what.replace(/[^\p{L}\p{N}._-]+/gu, '-')}-${stamp.replace(/[-:]/g, '').replace('T', '-')}.csv`;
+  return `weir-${what.replace(/[^\p{L}\p{N}._-]+/gu, '-')}-${stamp.replace(/[-:]/g, '').replace('T', '-')}.${ending}`;
 }

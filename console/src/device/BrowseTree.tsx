@@ -217,8 +217,9 @@ export function BrowseTree({ browsing, picked, onPick, onCall, onTrust }: Browse
               ) : row.kind === 'empty' ? (
                 <span className="muted browse-said">{t('browse.empty')}</span>
               ) : row.kind === 'failed' ? (
-                <span className="tone-bad browse-said" title={String(row.error)}>
-                  <Icon name="warning" size={14} /> {row.error instanceof Error ? row.error.message : ''}
+                <span className="tone-bad browse-said" role="alert" title={String(row.error)}>
+                  <Icon name="warning" size={14} />
+                  <span>{row.error instanceof Error ? row.error.message : ''}</span>
                   <Button kind="quiet" icon="restart" label={t('action.retry')} onClick={() => void load(row.at)} />
                 </span>
               ) : (

@@ -1,6 +1,6 @@
 // A device as it is typed, and the request it becomes.
 import type { ProtocolSchema } from '../api/protocols';
-import type { Device, DeviceDraft, Grade } from '../api/types';
+import type { Device, DeviceDraft, Grade, Names, PointDraft } from '../api/types';
 import { pointOf, pointText, type PointText } from '../points/points';
 import { formOf, jsonOf, withoutSecrets, type FormValues } from '../schema/form';
 import { endpointText } from '../schema/address';
@@ -17,6 +17,10 @@ export interface DeviceText {
   settings: FormValues;
   points: PointText[];
   nextKey: number;
+  /** The template that it was made of. */
+  template?: string;
+  /** Whether the names of its points are relative, and get the device's in front. */
+  prefixed?: boolean;
 }
 
 /** The form of a device, or of a new one of the protocol. */
@@ -53,8 +57,19 @@ export function deviceDraft(
     settings,
     enabled: text.enabled,
     grade: text.grade || null,
-    points: text.points.map((point) => pointOf(point, schema.address, now)),
+    points: text.points.map((point) => {
+      const whole = pointOf(point, schema.address, now);
+      return text.prefixed ? prefixed(whole, text.pair, named.name) : whole;
+    }),
   };
+}
+
+/** The point with the device's name in front of its own, in each language that has both. */
+function prefixed(point: PointDraft, { zh, en }: NamePair, plain: string): PointDraft {
+  const before = (code: string) => (/^zh/i.test(code) ? zh : en).trim() || plain;
+  const join = (front: string, name: string) => `${front} ${name}`.trim();
+  const names = Object.entries(point.names).map(([code, name]) => [code, join(before(code), name)]);
+  return { ...point, name: join(plain, point.name), names: Object.fromEntries(names) as Names };
 }
 
 /** The settings with one more certificate trusted. */

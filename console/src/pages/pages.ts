@@ -63,6 +63,18 @@ export const PAGES: readonly PageEntry[] = [
     under: '/devices',
   },
   {
+    path: '/templates',
+    component: lazy(() => import('./templates/TemplatesPage')),
+    needs: 'device:read',
+    under: '/devices',
+  },
+  {
+    path: '/broker',
+    component: lazy(() => import('./broker/BrokerPage')),
+    needs: 'device:read',
+    nav: { label: 'nav.broker', icon: 'broker' },
+  },
+  {
     path: '/identify',
     component: lazy(() => import('./identify/IdentifyPage')),
     needs: 'identifier:read',

@@ -46,6 +46,19 @@ export function PasteDialog({ initial, firstKey, schema, onClose, onTake }: Past
         ? titleOf(column.field, schema.properties?.[column.field] ?? {}, language)
         : t('points.address');
   const columns = plainColumns(schema).map(title).join(language === 'en' ? ', ' : '、');
+  const problemsOf = (point: PointText) => {
+    const { fields, address } = pointErrors(point, schema);
+    return [
+      ...Object.values(fields).map((key) => t(key)),
+      ...[...address].map(
+        ([pointer, error]) =>
+          `${titleOf(pointer.slice(1), schema.properties?.[pointer.slice(1)] ?? {}, language)}: ${t(error.key, error.values)}`,
+      ),
+    ];
+  };
+  const shown = points.slice(0, PREVIEW_ROWS_MAX).map((point) => ({ point, problems: problemsOf(point) }));
+  // Beside the name, so that it is in sight on a phone too.
+  const wrong = shown.some(({ problems }) => problems.length > 0);
   return (
     <Dialog
       wide
@@ -78,34 +91,24 @@ export function PasteDialog({ initial, firstKey, schema, onClose, onTake }: Past
             <thead>
               <tr>
                 <th scope="col">{t('points.name')}</th>
+                {wrong ? <th scope="col">{t('paste.problem')}</th> : null}
                 <th scope="col">{t('points.address')}</th>
                 <th scope="col">{t('tag.unit')}</th>
                 <th scope="col">{t('points.factor')}</th>
                 <th scope="col">{t('points.offset')}</th>
-                <th scope="col">{t('paste.problem')}</th>
               </tr>
             </thead>
             <tbody>
-              {points.slice(0, PREVIEW_ROWS_MAX).map((point) => {
-                const { fields, address } = pointErrors(point, schema);
-                const problems = [
-                  ...Object.values(fields).map((key) => t(key)),
-                  ...[...address].map(
-                    ([pointer, error]) =>
-                      `${titleOf(pointer.slice(1), schema.properties?.[pointer.slice(1)] ?? {}, language)}: ${t(error.key, error.values)}`,
-                  ),
-                ];
-                return (
-                  <tr key={point.key}>
-                    <th scope="row">{point.name || '–'}</th>
-                    <td>{addressText(addressOf(point, schema), schema, language)}</td>
-                    <td>{point.unit}</td>
-                    <td>{point.factor}</td>
-                    <td>{point.offset}</td>
-                    <td className="tone-bad">{problems.join(' ')}</td>
-                  </tr>
-                );
-              })}
+              {shown.map(({ point, problems }) => (
+                <tr key={point.key}>
+                  <th scope="row">{point.name || '–'}</th>
+                  {wrong ? <td className="tone-bad">{problems.join(' ')}</td> : null}
+                  <td>{addressText(addressOf(point, schema), schema, language)}</td>
+                  <td>{point.unit}</td>
+                  <td>{point.factor}</td>
+                  <td>{point.offset}</td>
+                </tr>
+              ))}
             </tbody>
           </table>
         </TableBox>

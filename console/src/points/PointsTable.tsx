@@ -193,7 +193,7 @@ export function PointsTable(props: PointsTableProps) {
               >
                 {address || t('points.noAddress')}
               </button>
-              {cell('unit', t('tag.unit'), '/unit', { list: 'weir-units' })}
+              {cell('unit', t('tag.unit'), '/unit', { list: 'weir-units', placeholder: t('tag.unit') })}
               {cell('factor', t('points.factor'), '/scaling/0/factor', {
                 inputMode: 'decimal',
                 disabled: !scalable,

@@ -31,6 +31,8 @@ export interface PointText {
   writeMax: string;
   /** The tag as it is, for what the form does not show. */
   tag: Pick<Tag, 'data_type' | 'description' | 'domain' | 'labels' | 'names'> | null;
+  /** What a template says of a point that does not exist yet, and the form does not show. */
+  more?: Pick<Tag, 'description' | 'domain' | 'labels'>;
   /** The scaling the point had, kept so that a change adds to its history. */
   scaling: Scaling[];
 }
@@ -141,7 +143,7 @@ function countedOn(name: string): string {
   );
 }
 
-export type PointField = Exclude<keyof PointText, 'key' | 'id' | 'tag' | 'scaling' | 'given' | 'address'>;
+export type PointField = Exclude<keyof PointText, 'key' | 'id' | 'tag' | 'more' | 'scaling' | 'given' | 'address'>;
 export interface PointErrors {
   fields: Partial<Record<PointField, Key>>;
   address: FormErrors;
@@ -247,7 +249,7 @@ export function pointOf(point: PointText, schema: FieldSchema, now: Date): Point
     ...(point.id ? { id: point.id } : {}),
     name: point.name.trim(),
     names,
-    description: point.tag?.description ?? '',
+    description: (point.tag ?? point.more)?.description ?? '',
     unit: point.unit.trim() || null,
     data_type: type,
     address: addressOf(point, schema),
@@ -260,9 +262,9 @@ export function pointOf(point: PointText, schema: FieldSchema, now: Date): Point
       : null,
     asset: point.asset || null,
     grade: point.grade || null,
-    domain: point.tag?.domain ?? null,
+    domain: (point.tag ?? point.more)?.domain ?? null,
     range: low === null || high === null ? null : { low, high },
-    labels: point.tag?.labels ?? {},
+    labels: (point.tag ?? point.more)?.labels ?? {},
   };
 }
 

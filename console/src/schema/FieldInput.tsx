@@ -79,7 +79,7 @@ export function FieldInput(props: FieldInputProps) {
         <AreaField
           className={kind === 'json' ? 'schema-wide mono' : 'schema-wide'}
           label={label}
-          hint={kind === 'texts' ? `${hint ?? ''} ${t('schema.onePerLine')}`.trim() : hint}
+          hint={kind === 'texts' ? (hint ? t('schema.hintOnePerLine', { hint }) : t('schema.onePerLine')) : hint}
           error={error}
           rows={kind === 'json' ? 5 : 3}
           value={text}

@@ -49,9 +49,15 @@ const PLACES = ['url', 'endpoint', 'host', 'broker', 'server', 'path', 'folder',
 
 /** Where a device is reached: `opc.tcp://press:4840`, `10.0.0.7:502`. */
 export function endpointText(settings: JsonObject, schema?: ProtocolSchema): string {
-  const required = schema?.settings.required ?? [];
-  const place = [...PLACES, ...required].find((name) => typeof settings[name] === 'string' && settings[name] !== '');
-  if (!place) return '';
+  const fields = schema?.settings.properties ?? {};
+  // A choice, such as between our own broker and another one, is no place.
+  const says = (name: string) => typeof settings[name] === 'string' && settings[name] !== '' && !fields[name]?.enum;
+  const place = PLACES.find(says);
+  if (!place)
+    return (schema?.settings.required ?? [])
+      .filter(says)
+      .map((name) => String(settings[name]))
+      .join('/');
   const port = settings['port'] ?? schema?.settings.properties?.['port']?.default;
   const text = String(settings[place]);
   if (typeof port !== 'number' || /^[\w.+-]+:\/\//.test(text)) return text;

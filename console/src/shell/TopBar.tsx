@@ -3,6 +3,7 @@ import { Link, useLocation } from 'wouter';
 import { useSession } from '../api/session';
 import type { Session } from '../api/types';
 import { displayName } from '../format/name';
+import { roleLabel } from '../format/role';
 import { chooseLanguage, LANGUAGES, useT } from '../i18n/i18n';
 import { Button } from '../ui/Button';
 import { Icon, type IconName } from '../ui/Icon';
@@ -190,7 +191,7 @@ function UserMenu({ session, label }: { session: Session; label: string }) {
         <div className="menu-body">
           <p>
             <strong>{session.name}</strong>
-            <span className="muted">{session.roles.join(', ')}</span>
+            <span className="muted">{session.roles.map((role) => roleLabel(role, t)).join(', ')}</span>
           </p>
           <Link href="/account" className="button button-quiet" onClick={() => setOpen(false)}>
             <Icon name="user" />

@@ -52,25 +52,25 @@ export function NameFields({
   onChange: (value: NamePair) => void;
   error?: string | undefined;
 }) {
-  const { t } = useT();
+  const { t, language } = useT();
   const none = value.zh.trim() === '' && value.en.trim() === '';
+  // The reader's own language comes first.
+  const [first, second] = language === 'en' ? (['en', 'zh'] as const) : (['zh', 'en'] as const);
+  const field = (which: keyof NamePair) => (
+    <TextField
+      key={which}
+      label={which === 'zh' ? t('field.nameZh') : t('field.nameEn')}
+      value={value[which]}
+      required={none}
+      onChange={(name) => onChange({ ...value, [which]: name })}
+      error={which === first ? error : undefined}
+      lang={which === 'zh' ? 'zh-CN' : 'en'}
+    />
+  );
   return (
     <>
-      <TextField
-        label={t('field.nameZh')}
-        value={value.zh}
-        required={none}
-        onChange={(zh) => onChange({ ...value, zh })}
-        error={error}
-        lang="zh-CN"
-      />
-      <TextField
-        label={t('field.nameEn')}
-        value={value.en}
-        required={none}
-        onChange={(en) => onChange({ ...value, en })}
-        lang="en"
-      />
+      {field(first)}
+      {field(second)}
     </>
   );
 }

@@ -39,13 +39,14 @@ export function sorted<T>(
   const down = sort.startsWith('-');
   const key = keys[down ? sort.slice(1) : sort];
   if (!key) return [...items];
-  const order = [...items].sort((a, b) => {
-    const x = key(a);
-    const y = key(b);
-    return typeof x === 'number' && typeof y === 'number'
-      ? x - y
-      : String(x).localeCompare(String(y), undefined, { numeric: true });
-  });
+  // A key is made once, and the order of texts too: each takes longer than a comparison.
+  const { compare } = new Intl.Collator(undefined, { numeric: true });
+  const order = items
+    .map((item) => ({ item, key: key(item) }))
+    .sort(({ key: x }, { key: y }) =>
+      typeof x === 'number' && typeof y === 'number' ? x - y : compare(String(x), String(y)),
+    )
+    .map(({ item }) => item);
   return down ? order.reverse() : order;
 }
 

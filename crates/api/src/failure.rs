@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use weir_access::{AccessError, SignInError};
 use weir_audit::AuditError;
-use weir_connect::{ConnectError, DriverError, ErrorKind};
+use weir_connect::{ConnectError, DriverError, ErrorKind, OrderError};
 use weir_historian::{AppendError, HistorianError};
 use weir_model::{FieldError, Problem, ProblemCode};
 use weir_resolver::ResolverError;
@@ -262,6 +262,16 @@ impl From<DriverError> for Failure {
     }
 }
 
+impl From<OrderError> for Failure {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Record(source) => source.into(),
+            OrderError::Device(source) => source.into(),
+            OrderError::Interrupted => Self::internal("write to a device", &error),
+        }
+    }
+}
+
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         match &error {
@@ -294,6 +304,9 @@ impl From<AccessError> for Failure {
             }
             AccessError::InvalidExpiry(_) => {
                 Self::field(ProblemCode::InvalidValue, "/expires", error.to_string())
+            }
+            AccessError::NoUser(_) => {
+                Self::field(ProblemCode::InvalidValue, "/user", error.to_string())
             }
             AccessError::Policy(_) => {
                 Self::field(ProblemCode::InvalidValue, "/text", error.to_string())

@@ -16,21 +16,22 @@
 //! ```
 
 mod body;
-mod commands;
 mod console;
 mod cursor;
 mod door;
 mod etag;
 mod failure;
 mod ingest;
+mod mqtt;
 mod openapi;
 mod routes;
 mod state;
 mod unpack;
 
-pub use commands::{Command, Commands, Outcome};
+pub use mqtt::{MQTT_FILTERS_MAX, MqttBroker, MqttClient, MqttConnection};
 pub use openapi::{openapi, openapi_json};
 pub use state::{ApiState, Clock, Limits, NodeInfo, Parts, Shared, schema, system_clock};
+pub use weir_connect::{Command, Commands, Outcome};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

@@ -25,6 +25,7 @@ const TAGS: &[(&str, &str)] = &[
     ("samples", "Values in and out, historical and live"),
     ("identifiers", "What an identifier leads to"),
     ("devices", "Machines and the protocols they speak"),
+    ("mqtt", "The MQTT broker of the node"),
     ("users", "People and programs"),
     ("tokens", "How programs show who they are"),
     ("policies", "Who may do what"),

@@ -8,12 +8,14 @@ mod document;
 mod health;
 mod identifiers;
 mod live;
+mod mqtt;
 mod organisations;
 mod overview;
 mod policies;
 mod samples;
 mod session;
 mod tags;
+mod templates;
 mod tokens;
 mod users;
 mod writes;
@@ -45,6 +47,8 @@ pub(crate) fn table() -> Vec<Route> {
         writes::routes(),
         identifiers::routes(),
         devices::routes(),
+        templates::routes(),
+        mqtt::routes(),
         users::routes(),
         tokens::routes(),
         policies::routes(),

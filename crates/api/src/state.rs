@@ -14,6 +14,8 @@ use weir_model::Timestamp;
 use weir_store::{Schema, Store, StoreError};
 use weir_twin::Directory;
 
+use crate::mqtt::MqttBroker;
+
 /// What [`ApiState::new`] is made of. The caller opened each part and closes it after the listener
 /// has drained.
 pub struct Parts {
@@ -23,6 +25,8 @@ pub struct Parts {
     pub historian: Historian,
     /// The devices.
     pub supervisor: Arc<Supervisor>,
+    /// The MQTT broker, where it runs.
+    pub mqtt: Option<Arc<dyn MqttBroker>>,
     /// Who may do what.
     pub access: Access,
     /// Where refusals are written. (Changes reach the audit through the store's feed.)
@@ -102,6 +106,7 @@ pub struct Shared {
     pub(crate) store: Store,
     pub(crate) historian: Historian,
     pub(crate) supervisor: Arc<Supervisor>,
+    pub(crate) mqtt: Option<Arc<dyn MqttBroker>>,
     pub(crate) access: Access,
     pub(crate) audit: Audit,
     pub(crate) directory: Directory,
@@ -134,6 +139,7 @@ impl ApiState {
             store: parts.store,
             historian: parts.historian,
             supervisor: parts.supervisor,
+            mqtt: parts.mqtt,
             access: parts.access,
             audit: parts.audit,
             directory,

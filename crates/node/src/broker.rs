@@ -14,7 +14,10 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use weir_access::{Access, Action, Caller};
-use weir_broker::{Act, Broker, BrokerOptions, Denied, Gate, Login, Principal};
+use weir_api::{MQTT_FILTERS_MAX, MqttBroker, MqttClient, MqttConnection};
+use weir_broker::{
+    Act, Broker, BrokerOptions, ClientConnection, ClientStatus, Denied, Gate, Login, Principal,
+};
 use weir_connect::Supervisor;
 use weir_model::{Grade, TenantId, Timestamp};
 use weir_store::{FeedError, Store};
@@ -71,6 +74,12 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, NodeError> {
 }
 
 impl Listening {
+    /// The broker as the API shows it.
+    pub(crate) fn clients(&self) -> Arc<dyn MqttBroker> {
+        let listens = (self.address, self.acceptor.is_some());
+        Arc::new(Shown { broker: self.broker.clone(), listens })
+    }
+
     /// Lets clients in from now on, until `stop`.
     pub(crate) fn serve(
         self,
@@ -103,6 +112,56 @@ impl Listening {
     }
 }
 
+/// The broker as the API shows it.
+struct Shown {
+    broker: Broker,
+    listens: (SocketAddr, bool),
+}
+
+impl MqttBroker for Shown {
+    fn listens(&self) -> (SocketAddr, bool) {
+        self.listens
+    }
+
+    fn counts(&self, tenant: TenantId) -> (usize, usize) {
+        self.broker.tenant_counts(tenant)
+    }
+
+    fn clients(&self, tenant: TenantId, after: Option<&str>, max: usize) -> Vec<MqttClient> {
+        self.broker.clients(tenant, after, max).into_iter().map(client).collect()
+    }
+
+    fn disconnect(&self, tenant: TenantId, client_id: &str) -> bool {
+        self.broker.disconnect(tenant, client_id)
+    }
+}
+
+fn client(status: ClientStatus) -> MqttClient {
+    let connection = |connection: ClientConnection| MqttConnection {
+        address: connection.remote.ip(),
+        port: connection.remote.port(),
+        version: connection.version,
+        tls: connection.encrypted,
+        since: connection.since,
+        keep_alive_s: connection.keep_alive_seconds,
+        messages_in: connection.messages_in,
+        messages_out: connection.messages_out,
+    };
+    let mut filters = status.subscriptions;
+    let subscriptions = filters.len();
+    filters.truncate(MQTT_FILTERS_MAX);
+    MqttClient {
+        client_id: status.client_id,
+        user: status.principal,
+        connection: status.connection.map(connection),
+        subscriptions,
+        filters,
+        queued: status.queued,
+        inflight: status.inflight,
+        session_expiry_s: status.session_expiry_seconds,
+    }
+}
+
 /// Lets tokens in.
 #[derive(Default)]
 pub(crate) struct TokenGate {
@@ -115,7 +174,7 @@ pub(crate) struct TokenGate {
 type Tokens = HashMap<(TenantId, Arc<str>), Vec<Arc<str>>>;
 
 /// What the gate finds again in a principal.
-struct Shown(Arc<str>);
+struct Token(Arc<str>);
 
 impl TokenGate {
     fn tokens(&self) -> MutexGuard<'_, Tokens> {
@@ -159,7 +218,7 @@ impl TokenGate {
         if !shown.contains(&token) {
             shown.push(Arc::clone(&token));
         }
-        Ok(Principal { detail: Some(Arc::new(Shown(token))), ..principal })
+        Ok(Principal { detail: Some(Arc::new(Token(token))), ..principal })
     }
 
     /// Ends the connections of principals one of whose tokens is good for nothing any more. Those
@@ -189,8 +248,8 @@ impl Gate for TokenGate {
     }
 
     fn may(&self, principal: &Principal, act: Act, _topic: &str) -> bool {
-        let shown = principal.detail.as_ref().and_then(|detail| detail.downcast_ref::<Shown>());
-        shown.is_some_and(|Shown(token)| self.may_with(token, act))
+        let shown = principal.detail.as_ref().and_then(|detail| detail.downcast_ref::<Token>());
+        shown.is_some_and(|Token(token)| self.may_with(token, act))
     }
 }
 

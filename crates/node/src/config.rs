@@ -31,6 +31,8 @@ pub struct Config {
     pub connect: Connect,
     /// The MQTT broker.
     pub mqtt: Mqtt,
+    /// The OPC UA server.
+    pub opcua: OpcUa,
     /// Sign-in.
     pub access: Access,
     /// Log lines.
@@ -121,6 +123,45 @@ pub struct Mqtt {
     pub tls: TlsMode,
 }
 
+/// `[opcua]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpcUa {
+    /// Whether the server runs. Users sign in with name and password, or with an API token as the
+    /// password.
+    pub enabled: bool,
+    /// Address and port; usually port 4840. Port 0 takes a free one.
+    pub address: SocketAddr,
+    /// What connections may be secured by.
+    pub policies: Vec<OpcUaPolicy>,
+    /// Names and addresses by which clients reach this machine, the best first, for the certificate
+    /// that is made at the first start; none: the machine's name and the address.
+    pub host_names: Vec<String>,
+    /// Most connections at the same time.
+    pub connections_max: usize,
+    /// Most sessions at the same time.
+    pub sessions_max: usize,
+    /// Most subscriptions at the same time, of all sessions.
+    pub subscriptions_max: usize,
+    /// Most values that are watched at the same time, of all sessions: about a kilobyte each.
+    pub monitored_items_max: usize,
+}
+
+/// A security policy of OPC UA, by its name there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OpcUaPolicy {
+    /// Neither signature nor encryption, but of passwords: for closed networks and old clients.
+    None,
+    /// Of the three secure ones, the cheapest to compute.
+    #[serde(rename = "Aes128_Sha256_RsaOaep")]
+    Aes128Sha256RsaOaep,
+    /// What nearly every client knows.
+    Basic256Sha256,
+    /// The strongest.
+    #[serde(rename = "Aes256_Sha256_RsaPss")]
+    Aes256Sha256RsaPss,
+}
+
 /// `[access]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -176,6 +217,20 @@ impl Default for Config {
                 websocket: false,
                 websocket_address: SocketAddr::from(([127, 0, 0, 1], 8083)),
                 tls: TlsMode::Auto,
+            },
+            opcua: OpcUa {
+                enabled: false,
+                address: SocketAddr::from(([127, 0, 0, 1], 4840)),
+                policies: vec![
+                    OpcUaPolicy::Aes128Sha256RsaOaep,
+                    OpcUaPolicy::Basic256Sha256,
+                    OpcUaPolicy::Aes256Sha256RsaPss,
+                ],
+                host_names: Vec::new(),
+                connections_max: 128,
+                sessions_max: 100,
+                subscriptions_max: 1_000,
+                monitored_items_max: 200_000,
             },
             access: Access { session_idle_min: 60, session_hours: 12 },
             log: Log { level: "info".to_owned(), format: LogFormat::Text },

@@ -53,6 +53,23 @@ pub enum NodeError {
         /// What the system says.
         source: io::Error,
     },
+    /// The OPC UA server's port.
+    #[error(
+        "could not listen for OPC UA on {address}; is another program using it? Set another address \
+         with --opcua or in [opcua], or end the other program"
+    )]
+    ListenForOpcUa {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No security policy is left.
+    #[error("the setting opcua.policies is empty: no OPC UA client could connect")]
+    NoOpcUaPolicy,
+    /// The OPC UA server.
+    #[error("could not start the OPC UA server")]
+    OpcUa(#[from] weir_opcua_server::Error),
     /// A part of the start was cancelled.
     #[error("the start was interrupted")]
     Interrupted,

@@ -18,6 +18,7 @@ mod first;
 mod follow;
 mod listener;
 mod node;
+mod opcua;
 pub mod private_file;
 mod samples;
 mod tls;

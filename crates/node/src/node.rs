@@ -24,7 +24,7 @@ use crate::control::{Control, ControlFile, audit_dir};
 use crate::error::NodeError;
 use crate::first::{self, FirstAdministrator};
 use crate::samples::ToHistorian;
-use crate::{broker, devices, follow, listener, tls};
+use crate::{broker, devices, follow, listener, opcua, tls};
 
 /// The organisation that an empty data folder starts with.
 const FIRST_TENANT: TenantId = TenantId(1);
@@ -49,6 +49,7 @@ struct Rooms {
     access: Access,
     supervisor: Supervisor,
     mqtt: Option<Mqtt>,
+    opcua: Option<weir_opcua_server::Running>,
 }
 
 struct Mqtt {
@@ -91,6 +92,7 @@ impl Node {
         let socket = TcpListener::bind(address)
             .await
             .map_err(|source| NodeError::Listen { address, source })?;
+        let opcua_bound = opcua::bind(&config.opcua).await?;
         let local = socket.local_addr().map_err(|source| NodeError::Listen { address, source })?;
         let opened = config.clone();
         let Opened { store, historian, audit, tls, mqtt_tls } =
@@ -113,6 +115,7 @@ impl Node {
             store: store.clone(),
             historian: historian.clone(),
             supervisor: Arc::new(supervisor.clone()),
+            mqtt: listening.as_ref().map(broker::Listening::clients),
             access: access.clone(),
             audit: audit.clone(),
             clock: weir_api::system_clock(),
@@ -121,6 +124,15 @@ impl Node {
             shutdown: stop.clone(),
             backups: config.data.dir.join("backups"),
         })?;
+        let shown = opcua::Rooms {
+            store: store.clone(),
+            directory: state.directory().clone(),
+            historian: historian.clone(),
+            audit: audit.clone(),
+            access: access.clone(),
+            supervisor: supervisor.clone(),
+        };
+        let opcua = opcua::serve(opcua_bound, &config, shown, stop.clone()).await?;
         let url = url(local, tls.is_some());
         let (acceptor, certificate) = tls.map(|tls| (tls.acceptor, tls.certificate)).unzip();
         let token = access.control_token(FIRST_TENANT)?;
@@ -145,7 +157,7 @@ impl Node {
             url,
             certificate,
             first,
-            rooms: Rooms { store, historian, audit, access, supervisor, mqtt },
+            rooms: Rooms { store, historian, audit, access, supervisor, mqtt, opcua },
             stop,
             listener: tokio::spawn(listener),
             followers,
@@ -168,6 +180,11 @@ impl Node {
         self.rooms.mqtt.as_ref().map(|mqtt| mqtt.address)
     }
 
+    /// Where the OPC UA server listens, where it runs.
+    pub fn opcua_address(&self) -> Option<SocketAddr> {
+        self.rooms.opcua.as_ref().map(weir_opcua_server::Running::address)
+    }
+
     /// The administrator that was created by this start, if the data folder was empty.
     pub fn first_administrator(&self) -> Option<&FirstAdministrator> {
         self.first.as_ref()
@@ -178,7 +195,10 @@ impl Node {
         tracing::info!("stopping");
         self.stop.cancel();
         let _ = self.listener.await;
-        let Rooms { store, historian, audit, access, supervisor, mqtt } = self.rooms;
+        let Rooms { store, historian, audit, access, supervisor, mqtt, opcua } = self.rooms;
+        if let Some(opcua) = opcua {
+            opcua.stopped().await;
+        }
         supervisor.shutdown().await;
         if let Some(Mqtt { broker, .. }) = mqtt {
             broker.shutdown().await;

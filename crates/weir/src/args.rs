@@ -55,8 +55,8 @@ pub(crate) struct Connection {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a node.
-    Serve(Serve),
-    /// Run a node with a demo plant: recorded signals over real Modbus.
+    Serve(Listeners),
+    /// Run a node with a demo plant: recorded signals over OPC UA, Modbus, Sparkplug and MTConnect.
     Demo(Demo),
     /// Look at tags and their samples.
     #[command(subcommand)]
@@ -100,8 +100,9 @@ pub(crate) enum Command {
     Openapi,
 }
 
+/// Where the node listens, instead of what its settings say.
 #[derive(Debug, Args)]
-pub(crate) struct Serve {
+pub(crate) struct Listeners {
     /// Address and port of console and API; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
@@ -109,13 +110,16 @@ pub(crate) struct Serve {
     /// token as their password.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) mqtt: Option<SocketAddr>,
+    /// Run the OPC UA server at this address and port (usually 4840); users sign in with name and
+    /// password, or with an API token as the password.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) opcua: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Address and port of console and API; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) listeners: Listeners,
     /// Replay speed as a multiple of the plant's own time; a recorded row covers three minutes.
     #[arg(long, default_value_t = weir_plant::SPEED_DEFAULT, value_name = "TIMES")]
     pub(crate) speed: f64,
@@ -259,7 +263,7 @@ pub(crate) enum Token {
     Create {
         /// What it is for.
         name: String,
-        /// The user it acts as, by identifier [default: the one whose token you use].
+        /// The user it acts as, by identifier [default: the one whose token you use; needed without one].
         #[arg(long)]
         user: Option<String>,
         /// What it may do, such as tag:read or sample:write; several are separated by commas.

@@ -5,12 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use weir_model::Timestamp;
 use weir_node::Node;
-use weir_plant::{Model, Options, Plant};
+use weir_plant::{Model, ORGANISATION, Options, Plant};
 
 use crate::args::{Demo, Global};
 use crate::client::{Client, Refused, encode};
@@ -31,23 +31,37 @@ struct Credentials {
     user: String,
     password: String,
     token: String,
+    /// The password of the fleet's edge nodes at the broker. Folders of a demo that had no fleet
+    /// have none.
+    #[serde(default)]
+    fleet: Option<String>,
 }
 
 /// Runs the demo until it is interrupted.
 pub(crate) fn demo(global: &Global, args: &Demo) -> anyhow::Result<()> {
     run::runtime()?.block_on(async {
         let stop = run::stop_signal()?;
-        let plant = Plant::start(Options {
+        let mut plant = Plant::start(Options {
             speed: args.speed,
             fault: args.fault.into(),
             ..Options::default()
-        });
-        let plant = plant.await.context("could not start the demo plant")?;
-        let config = settings(global, args, plant.model())?;
+        })
+        .await
+        .context("could not start the demo plant")?;
+        let config = settings(global, args)?;
         run::log_to_stderr(&config, global.quiet || global.json)?;
         let data = config.data.dir.clone();
         let node = Node::start(config).await?;
-        let credentials = prepare(&node, &data, plant.model()).await?;
+        let model = plant.model().clone();
+        // Making the control system's certificate takes as long as the documents do.
+        let (credentials, started) = tokio::join!(
+            prepare(&node, &data, &model),
+            plant.start_control_system(data.join("plant").join("opcua")),
+        );
+        started.context("could not start the demo plant")?;
+        let (credentials, fleet) = credentials?;
+        let broker = node.mqtt_address().context("the demo's MQTT broker does not run")?;
+        plant.publish(broker, &fleet);
         announce(&node, &credentials, global.json)?;
         stop.cancelled().await;
         node.stop().await;
@@ -56,28 +70,34 @@ pub(crate) fn demo(global: &Global, args: &Demo) -> anyhow::Result<()> {
     })
 }
 
-fn settings(
-    global: &Global,
-    args: &Demo,
-    model: &Model,
-) -> anyhow::Result<weir_node::config::Config> {
-    let organisation = &model.organisation;
+fn settings(global: &Global, args: &Demo) -> anyhow::Result<weir_node::config::Config> {
     let mut flags = vec![
-        ("demo", "organisation.prefix", organisation.prefix.to_owned()),
-        ("demo", "organisation.name", organisation.names.en.to_owned()),
+        ("demo", "organisation.prefix", ORGANISATION.prefix.to_owned()),
+        ("demo", "organisation.name", ORGANISATION.names.en.to_string()),
         ("demo", "organisation.grade", "general".to_owned()),
+        // The fleet publishes to the node's own broker.
+        ("demo", "mqtt.enabled", "true".to_owned()),
+        ("demo", "mqtt.tls", "off".to_owned()),
     ];
     if global.data.is_none() {
         flags.push(("demo", "data.dir", DATA.to_owned()));
     }
-    if let Some(address) = args.listen {
-        flags.push(("--listen", "listen.address", address.to_string()));
+    let broker = args.listeners.mqtt;
+    if let Some(address) = broker.filter(|address| !address.ip().is_loopback()) {
+        bail!(
+            "the demo's broker has no TLS and stays on this machine: not {address}, but 127.0.0.1 or [::1]"
+        );
     }
+    if broker.is_none() {
+        flags.push(("demo", "mqtt.address", "127.0.0.1:0".to_owned()));
+    }
+    flags.extend(args.listeners.settings());
     Ok(config::load(global, &flags)?.config)
 }
 
-/// Creates what is missing and points the devices at the ports that the plant opened this time.
-async fn prepare(node: &Node, data: &Path, model: &Model) -> anyhow::Result<Credentials> {
+/// Creates what is missing and points the devices at the ports that the plant opened this time. With
+/// the credentials comes the token of the fleet.
+async fn prepare(node: &Node, data: &Path, model: &Model) -> anyhow::Result<(Credentials, String)> {
     let file = data.join("demo.json");
     let first = node.first_administrator().map(|f| (f.user.clone(), f.password.clone()));
     let (url, certificate) = (node.url().to_owned(), node.certificate().map(Path::to_owned));
@@ -89,11 +109,21 @@ async fn prepare(node: &Node, data: &Path, model: &Model) -> anyhow::Result<Cred
             }
             None => known_credentials(&file)?,
         };
+        let fleet = credentials.fleet.clone().with_context(|| {
+            format!(
+                "{} was made by a demo whose plant was another one: name another folder with --data, or delete this one",
+                data_of(&file).display()
+            )
+        })?;
         let client = Client::new(url, Some(credentials.token.clone()), certificate.as_deref())?;
         create(&client, &model).context("could not create the demo plant's documents")?;
-        Ok(credentials)
+        Ok((credentials, fleet))
     })
     .await?
+}
+
+fn data_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(file)
 }
 
 fn first_credentials(
@@ -106,9 +136,13 @@ fn first_credentials(
     let mut client = Client::new(url.to_owned(), None, certificate)?;
     let session = client.sign_in(&user, &password)?;
     let expires = Timestamp::from_system(SystemTime::now() + TOKEN_LIFE);
-    let body = json!({ "name": "demo", "scopes": session["permissions"], "expires": expires });
-    let token = output::cell(&client.post("/tokens", &body)?, "/token");
-    let credentials = Credentials { user, password, token };
+    let token = |name: &str, scopes: Json| -> anyhow::Result<String> {
+        let body = json!({ "name": name, "scopes": scopes, "expires": expires });
+        Ok(output::cell(&client.post("/tokens", &body)?, "/token"))
+    };
+    let fleet = token("demo fleet", json!(["sample:read", "sample:write"]))?;
+    let token = token("demo", session["permissions"].clone())?;
+    let credentials = Credentials { user, password, token, fleet: Some(fleet) };
     weir_node::private_file::write(file, &serde_json::to_vec_pretty(&credentials)?)
         .with_context(|| format!("could not write {}", file.display()))?;
     Ok(credentials)
@@ -131,42 +165,43 @@ fn create(client: &Client, model: &Model) -> anyhow::Result<()> {
     let id = |suffix: &str| format!("{}/{suffix}", organisation.prefix);
     for asset in &model.assets {
         let body = json!({
-            "id": id(asset.suffix),
+            "id": id(&asset.suffix),
             "name": asset.names.en,
             "names": asset.names.to_map(),
             "level": asset.level,
-            "parent": asset.parent.map(id),
+            "parent": asset.parent.as_deref().map(id),
         });
-        create_unless_there(client, "/assets", &id(asset.suffix), &body, None)?;
+        create_unless_there(client, "/assets", &id(&asset.suffix), &body, None)?;
     }
     for device in &model.devices {
         let points: Vec<Json> = device.points.iter().map(|point| {
             let scaling = point.scaling.iter();
             json!({
-                "id": id(point.suffix),
+                "id": id(&point.suffix),
                 "name": point.names.en,
                 "names": point.names.to_map(),
                 "description": point.description,
                 "unit": point.unit,
                 "data_type": point.data_type,
+                "labels": point.labels,
                 "address": point.address,
                 "scaling": scaling.map(|s| json!({ "effective": EPOCH, "factor": s.factor, "offset": s.offset })).collect::<Vec<_>>(),
                 "range": point.range,
-                "asset": id(point.asset),
+                "asset": id(&point.asset),
                 "write": point.write,
             })
         }).collect();
         let body = json!({
-            "id": id(device.suffix),
+            "id": id(&device.suffix),
             "name": device.names.en,
             "names": device.names.to_map(),
-            "protocol": "modbus",
-            "asset": id(device.asset),
+            "protocol": device.protocol,
+            "asset": id(&device.asset),
             "settings": device.settings,
             "points": points,
         });
         let moved = json!({ "settings": device.settings });
-        create_unless_there(client, "/devices", &id(device.suffix), &body, Some(&moved))?;
+        create_unless_there(client, "/devices", &id(&device.suffix), &body, Some(&moved))?;
     }
     Ok(())
 }
@@ -197,13 +232,17 @@ fn announce(node: &Node, credentials: &Credentials, as_json: bool) -> anyhow::Re
             "user": credentials.user,
             "password": credentials.password,
             "token": credentials.token,
+            "mqtt": node.mqtt_address(),
+            "opcua": node.opcua_address(),
         }));
     }
     output::line(&format!(
-        "The demo plant runs. Open {}\n  user      {}\n  password  {}\n  token     {}\nStop it with Ctrl-C.",
+        "The demo plant runs. Open {}\n  user      {}\n  password  {}\n  token     {}",
         node.url(),
         credentials.user,
         credentials.password,
         credentials.token,
-    ))
+    ))?;
+    run::announce_others(node)?;
+    output::line(&"Stop it with Ctrl-C.")
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use weir_node::config::{Config, ConfigError, LogFormat};
 use weir_node::{Node, NodeError};
 
-use crate::args::{Cli, Command, Global, Serve};
+use crate::args::{Cli, Command, Global, Listeners};
 use crate::client::{Client, Refused};
 use crate::{audit, config, demo, identifier, organisation, output, people, records, tag};
 
@@ -64,15 +64,27 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-fn serve(global: &Global, args: &Serve) -> anyhow::Result<()> {
-    let mut flags = Vec::new();
-    if let Some(address) = args.listen {
-        flags.push(("--listen", "listen.address", address.to_string()));
+impl Listeners {
+    /// The settings that they stand for, each with its flag.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, &'static str, String)> {
+        let mut settings = Vec::new();
+        if let Some(address) = self.listen {
+            settings.push(("--listen", "listen.address", address.to_string()));
+        }
+        if let Some(address) = self.mqtt {
+            settings.push(("--mqtt", "mqtt.enabled", "true".to_owned()));
+            settings.push(("--mqtt", "mqtt.address", address.to_string()));
+        }
+        if let Some(address) = self.opcua {
+            settings.push(("--opcua", "opcua.enabled", "true".to_owned()));
+            settings.push(("--opcua", "opcua.address", address.to_string()));
+        }
+        settings
     }
-    if let Some(address) = args.mqtt {
-        flags.push(("--mqtt", "mqtt.enabled", "true".to_owned()));
-        flags.push(("--mqtt", "mqtt.address", address.to_string()));
-    }
+}
+
+fn serve(global: &Global, listeners: &Listeners) -> anyhow::Result<()> {
+    let flags = listeners.settings();
     let config = config::load(global, &flags)?.config;
     log_to_stderr(&config, global.quiet)?;
     runtime()?.block_on(async {
@@ -85,6 +97,17 @@ fn serve(global: &Global, args: &Serve) -> anyhow::Result<()> {
     })
 }
 
+/// Tells where it listens besides console and API.
+pub(crate) fn announce_others(node: &Node) -> anyhow::Result<()> {
+    if let Some(address) = node.mqtt_address() {
+        output::line(&format!("The MQTT broker listens on {address}"))?;
+    }
+    if let Some(address) = node.opcua_address() {
+        output::line(&format!("The OPC UA server listens on opc.tcp://{address}"))?;
+    }
+    Ok(())
+}
+
 fn announce(node: &Node, global: &Global) -> anyhow::Result<()> {
     let first = node.first_administrator();
     if global.json {
@@ -93,6 +116,7 @@ fn announce(node: &Node, global: &Global) -> anyhow::Result<()> {
             "user": first.map(|f| f.user.as_str()),
             "password": first.map(|f| f.password.as_str()),
             "mqtt": node.mqtt_address(),
+            "opcua": node.opcua_address(),
         }));
     }
     if let Some(first) = first {
@@ -104,9 +128,7 @@ fn announce(node: &Node, global: &Global) -> anyhow::Result<()> {
     }
     if !global.quiet {
         output::line(&format!("Weir listens on {}", node.url()))?;
-        if let Some(address) = node.mqtt_address() {
-            output::line(&format!("The MQTT broker listens on {address}"))?;
-        }
+        announce_others(node)?;
     }
     Ok(())
 }

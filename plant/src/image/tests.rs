@@ -8,7 +8,16 @@ use crate::replay::Moment;
 const ORDERS: [WordOrder; 4] = [WordOrder::ABCD, WordOrder::CDAB, WordOrder::BADC, WordOrder::DCBA];
 
 fn moment() -> Moment {
-    Moment { values: [50.0; 52], row: 7, rows_played: 967, fault: 2, speed: 180.0, held: false }
+    Moment {
+        values: [50.0; 52],
+        row: 7,
+        rows_played: 967,
+        fault: 2,
+        speed: 180.0,
+        held: false,
+        failure: 0,
+        wear: 0,
+    }
 }
 
 fn controller(suffix: &str) -> Controller {
@@ -32,46 +41,45 @@ fn the_four_orders_are_those_of_the_manuals() {
 fn numbers_beyond_the_type_become_its_end() {
     assert_eq!(Wire::U16.words(70_000.0), [0xFFFF]);
     assert_eq!(Wire::U16.words(-1.0), [0]);
-    assert_eq!(Wire::I16.words(-3.4), [(-3_i16) as u16]);
+    assert_eq!(Wire::I32.words(-3.4), [0xFFFF, 0xFFFD]);
 }
 
 #[test]
 fn addresses_end_with_the_last_point_and_gaps_are_zero() {
-    let separator = controller("separator-plc");
-    let all = separator.registers(Table::Input, 0, 12, &moment()).unwrap();
-    assert_eq!(&all[6..10], [0, 0, 0, 0]);
-    assert!(separator.registers(Table::Input, 0, 13, &moment()).is_err());
-    assert!(separator.registers(Table::Holding, 0, 1, &moment()).is_err());
-    assert!(separator.registers(Table::Input, u16::MAX, 125, &moment()).is_err());
-    let reactor = controller("reactor-plc");
-    assert!(reactor.registers(Table::Input, 99, 1, &moment()).is_err());
+    let water = controller("cooling-water-plc");
+    let all = water.registers(Table::Input, 4, 8, &moment()).unwrap();
+    assert_eq!(&all[2..6], [0, 0, 0, 0]);
+    assert!(water.registers(Table::Input, 4, 9, &moment()).is_err());
+    assert!(water.registers(Table::Input, 3, 1, &moment()).is_err());
+    assert!(water.registers(Table::Coil, 0, 1, &moment()).is_err());
+    assert!(water.registers(Table::Input, u16::MAX, 125, &moment()).is_err());
 }
 
 #[test]
 fn a_write_changes_whole_values_within_their_limits() {
-    let valves = controller("valve-station");
+    let valves = controller("cooling-water-plc");
     let words = |value: f32| {
         let mut words = Wire::F32.words(f64::from(value));
         WordOrder::DCBA.arrange(&mut words);
         words
     };
     let write = |start, words: &[u16]| valves.write(Table::Holding, start, words, &moment());
-    let expected = vec![Change { source: Source::Recorded(42), value: 62.5 }];
+    let expected = vec![Change { source: Source::Recorded(51), value: 62.5 }];
     assert_eq!(write(2, &words(62.5)), Ok(expected));
     let two = [words(1.0), words(2.0)].concat();
     assert_eq!(write(0, &two).unwrap().len(), 2);
     for wrong in [-0.5, 100.5, f32::NAN, f32::INFINITY] {
         assert_eq!(write(2, &words(wrong)), Err(Exception::IllegalDataValue), "{wrong}");
     }
-    assert_eq!(write(22, &words(1.0)), Err(Exception::IllegalDataAddress));
+    assert_eq!(write(4, &words(1.0)), Err(Exception::IllegalDataAddress));
     assert_eq!(write(u16::MAX, &[1, 2, 3]), Err(Exception::IllegalDataAddress));
     let desk = controller("replay-desk");
     assert_eq!(
-        desk.write(Table::Holding, 0, &[6], &moment()),
-        Ok(vec![Change { source: Source::Fault, value: 6.0 }])
+        desk.write(Table::Holding, 0, &[5], &moment()),
+        Ok(vec![Change { source: Source::Failure, value: 5.0 }])
     );
-    assert_eq!(desk.write(Table::Holding, 1, &[6], &moment()), Err(Exception::IllegalDataAddress));
-    assert_eq!(desk.write(Table::Holding, 0, &[11], &moment()), Err(Exception::IllegalDataValue));
+    assert_eq!(desk.write(Table::Holding, 4, &[6], &moment()), Err(Exception::IllegalDataAddress));
+    assert_eq!(desk.write(Table::Holding, 0, &[6], &moment()), Err(Exception::IllegalDataValue));
 }
 
 proptest! {
@@ -80,7 +88,6 @@ proptest! {
         for (wire, value) in [
             (Wire::I32, f64::from(value)),
             (Wire::U32, f64::from(value.unsigned_abs())),
-            (Wire::I16, f64::from(value as i16)),
             (Wire::U16, f64::from(value as u16)),
             (Wire::U64, f64::from(value.unsigned_abs()) * 1024.0),
             (Wire::F32, f64::from(value as f32)),

@@ -1,6 +1,8 @@
-//! The plant as a client sees it: everything is read with an independent Modbus client, from what
-//! the public model says and nothing else.
+//! The plant as a client sees it: Modbus devices are read with an independent client and the machine
+//! tool's agent with plain HTTP, from what the public model says and nothing else. The control system
+//! and the fleet are tested where clients of theirs are: end to end, in tests/it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -11,13 +13,23 @@ use tokio_modbus::client::{Context, tcp};
 use tokio_modbus::prelude::*;
 
 use super::{Options, Plant};
+use weir_model::{DataType, Identifier, Prefix};
+
 use crate::recording::{FAULT_MAX, Recording};
 use crate::{Device, Point, assets, connections, variables};
+
+/// Recorded variables that the controllers of the utilities serve.
+const UTILITIES: usize = 9;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
 async fn held() -> Plant {
     Plant::start(Options { speed: 0.0, ..Options::default() }).await.unwrap()
+}
+
+/// The Modbus devices.
+fn controllers(plant: &Plant) -> impl Iterator<Item = &Device> {
+    plant.model().devices.iter().filter(|device| device.protocol == "modbus")
 }
 
 fn address(device: &Device) -> SocketAddr {
@@ -87,7 +99,7 @@ fn column(point: &Point) -> Option<usize> {
 /// Every recorded variable as served, against the row of the recording.
 async fn check_row(plant: &Plant, row: &[f32]) {
     let mut seen = 0;
-    for device in &plant.model().devices {
+    for device in controllers(plant) {
         let mut client = connect(device).await;
         for point in &device.points {
             let served = read(&mut client, device, point).await;
@@ -103,11 +115,11 @@ async fn check_row(plant: &Plant, row: &[f32]) {
             seen += 1;
         }
     }
-    assert_eq!(seen, crate::VARIABLES);
+    assert_eq!(seen, UTILITIES);
 }
 
 #[tokio::test]
-async fn every_variable_is_served_as_recorded_in_every_run() {
+async fn every_register_is_served_as_recorded_in_every_run() {
     let plant = held().await;
     for fault in 0..=FAULT_MAX {
         plant.set_fault(fault).unwrap();
@@ -138,7 +150,7 @@ async fn the_replay_goes_on_and_every_variable_with_it() {
 }
 
 #[tokio::test]
-async fn a_valve_can_be_written_and_the_desk_chooses_the_fault() {
+async fn a_valve_can_be_written_and_the_desk_chooses_failures() {
     let plant = held().await;
     let (station, valve) = find(&plant, "reactor-cooling-water-valve");
     let mut client = connect(station).await;
@@ -156,12 +168,15 @@ async fn a_valve_can_be_written_and_the_desk_chooses_the_fault() {
     let refused = client.write_single_register(at + 100, 1).await.unwrap();
     assert_eq!(refused, Err(ExceptionCode::IllegalDataAddress));
 
-    let (desk, fault) = find(&plant, "replay-fault");
+    let (desk, failure) = find(&plant, "replay-mill-failure");
     let mut client = connect(desk).await;
-    client.write_single_register(0, 6).await.unwrap().unwrap();
-    assert_eq!((read(&mut client, desk, fault).await, plant.fault()), (6.0, 6));
-    let refused = client.write_single_register(0, 11).await.unwrap();
+    client.write_single_register(0, 5).await.unwrap().unwrap();
+    assert_eq!(read(&mut client, desk, failure).await, 5.0);
+    let refused = client.write_single_register(0, 6).await.unwrap();
     assert_eq!(refused, Err(ExceptionCode::IllegalDataValue));
+    client.write_single_register(1, 1).await.unwrap().unwrap();
+    let (_, wear) = find(&plant, "replay-engine-wear");
+    assert_eq!(read(&mut client, desk, wear).await, 1.0);
     client.write_single_coil(0, false).await.unwrap().unwrap();
     let (_, hold) = find(&plant, "replay-hold");
     assert_eq!(read(&mut client, desk, hold).await, 1.0, "a speed of 0 holds all the same");
@@ -170,8 +185,8 @@ async fn a_valve_can_be_written_and_the_desk_chooses_the_fault() {
 #[tokio::test]
 async fn a_unit_that_is_not_there_is_the_gateways_answer() {
     let plant = held().await;
-    let analyser = plant.model().devices.iter().find(|d| d.suffix == "analyser-purge-gc").unwrap();
-    let mut client = tcp::connect_slave(address(analyser), Slave(99)).await.unwrap();
+    let steam = controllers(&plant).find(|d| d.suffix == "steam-plc").unwrap();
+    let mut client = tcp::connect_slave(address(steam), Slave(99)).await.unwrap();
     let refused = client.read_input_registers(0, 1).await.unwrap();
     assert_eq!(refused, Err(ExceptionCode::GatewayTargetDevice));
 }
@@ -179,7 +194,7 @@ async fn a_unit_that_is_not_there_is_the_gateways_answer() {
 #[tokio::test]
 async fn strangers_neither_stop_the_plant_nor_shut_others_out() {
     let plant = held().await;
-    let (device, point) = find(&plant, "reactor-pressure");
+    let (device, point) = find(&plant, "compressor-power");
     let mut client = connect(device).await;
     let expected = read(&mut client, device, point).await;
     let mut crowd = Vec::new();
@@ -210,12 +225,113 @@ async fn strangers_neither_stop_the_plant_nor_shut_others_out() {
 #[tokio::test]
 async fn after_the_stop_nobody_listens() {
     let plant = held().await;
-    let addresses: Vec<_> = plant.model().devices.iter().map(address).collect();
+    let addresses: Vec<_> = controllers(&plant).map(address).collect();
     let open = TcpStream::connect(addresses[0]).await.unwrap();
     plant.stop().await;
     drop(open);
     for address in addresses {
         assert!(TcpStream::connect(address).await.is_err());
+    }
+}
+
+/// Sends one request and reads until the text is there.
+async fn ask(plant: &Plant, request: &str, until: &str) -> String {
+    let mill = plant.model().devices.iter().find(|d| d.protocol == "mtconnect").unwrap();
+    let agent = mill.settings["url"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(agent).await.unwrap();
+    let request = format!("GET {request} HTTP/1.1\r\nHost: {agent}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let reading = async {
+        while !String::from_utf8_lossy(&answer).contains(until) {
+            assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "{answer:?}");
+        }
+    };
+    tokio::time::timeout(DEADLINE, reading).await.expect(until);
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn the_agent_tells_what_the_machine_tool_does() {
+    let plant = held().await;
+    let probe = ask(&plant, "/probe", "</MTConnectDevices>").await;
+    let mill = plant.model().devices.iter().find(|d| d.protocol == "mtconnect").unwrap();
+    for point in &mill.points {
+        let item = format!("<DataItem id={}", point.address["data_item"]);
+        assert!(probe.contains(&item), "{item} is not in {probe}");
+    }
+    let current = ask(&plant, "/mill-1/current", "</MTConnectStreams>").await;
+    assert!(current.contains(">M14860</PartId>") && current.contains(">1551</RotaryVelocity>"));
+    let refused = ask(&plant, "/sample?from=999", "</MTConnectError>").await;
+    assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("OUT_OF_RANGE"), "{refused}");
+    let refused = ask(&plant, "/sample?from=999&interval=10", "</MTConnectError>").await;
+    assert!(refused.starts_with("HTTP/1.1 400"), "no stream of what is not there: {refused}");
+
+    // A stream goes on where it was told to, and tells of each part.
+    let page = ask(&plant, "/sample?from=3&count=2", "</MTConnectStreams>").await;
+    assert!(page.contains("nextSequence=\"5\""), "{page}");
+    plant.set_speed(18_000.0).unwrap();
+    let stream = ask(&plant, "/sample?from=5&interval=20", "sequence=\"200\"").await;
+    assert!(stream.contains("multipart/x-mixed-replace;boundary="));
+    let number = |text: &str| text.split('"').next().and_then(|number| number.parse::<u64>().ok());
+    let found: BTreeSet<u64> = stream.split(" sequence=\"").skip(1).filter_map(number).collect();
+    assert!(
+        (5..=104).all(|sequence| found.contains(&sequence)),
+        "the first hundred are there: {found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_chosen_failure_of_the_machine_tool_comes() {
+    let plant = held().await;
+    plant.replay.set_failure(1, tokio::time::Instant::now()).unwrap();
+    plant.set_speed(1_800.0).unwrap();
+    let request = "/sample?interval=20&count=1000";
+    // Shortly before the worn tool there was an overstrain.
+    let stream = ask(&plant, request, "nativeCode=\"TWF\"").await;
+    assert!(stream.contains("nativeCode=\"OSF\"") && stream.contains(">STOPPED</Execution>"));
+    assert!(plant.replay.set_failure(6, tokio::time::Instant::now()).is_err());
+    assert!(plant.replay.set_wear(2, tokio::time::Instant::now()).is_err());
+}
+
+#[tokio::test]
+async fn the_control_system_starts_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plant = held().await;
+    plant.start_control_system(dir.path().join("pki")).await.unwrap();
+    assert!(matches!(
+        plant.start_control_system(dir.path().join("pki")).await,
+        Err(crate::PlantError::Started)
+    ));
+    plant.stop().await;
+}
+
+#[tokio::test]
+async fn suffixes_are_unique_and_every_reference_leads_somewhere() {
+    let plant = held().await;
+    let model = plant.model();
+    let prefix = Prefix::parse(model.organisation.prefix).unwrap();
+    let known: BTreeSet<&str> = model.assets.iter().map(|a| a.suffix.as_ref()).collect();
+    let mut seen = BTreeSet::new();
+    let mut add = |suffix: &str| {
+        Identifier::parse(&format!("{}/{suffix}", prefix.as_str())).unwrap();
+        assert!(seen.insert(suffix.to_owned()), "{suffix} twice");
+    };
+    for asset in &model.assets {
+        add(&asset.suffix);
+        assert!(asset.parent.as_ref().is_none_or(|parent| known.contains(parent.as_ref())));
+    }
+    for device in &model.devices {
+        add(&device.suffix);
+        assert!(known.contains(device.asset.as_ref()), "{}", device.asset);
+        for point in &device.points {
+            add(&point.suffix);
+            assert!(known.contains(point.asset.as_ref()), "{}", point.suffix);
+            let numbers = point.data_type == DataType::F64;
+            let without = ["replay-speed", "bpr", "ht-bleed"];
+            let bare = without.iter().any(|suffix| point.suffix.ends_with(suffix));
+            assert_eq!(point.unit.is_some(), numbers && !bare, "{}", point.suffix);
+        }
     }
 }
 
@@ -226,7 +342,7 @@ async fn the_model_is_a_plant_that_a_node_can_create() {
     assert_eq!(model["organisation"]["prefix"], assets::ORGANISATION.prefix);
     let points = plant.model().devices.iter().flat_map(|d| &d.points).collect::<Vec<_>>();
     assert_eq!(points.iter().filter(|p| column(p).is_some()).count(), crate::VARIABLES);
-    assert_eq!(points.iter().filter(|p| p.write.is_some()).count(), 11 + 3);
+    assert_eq!(points.iter().filter(|p| p.write.is_some()).count(), 11 + 1 + 4);
     let (_, pressure) = find(&plant, "reactor-pressure");
     assert_eq!(pressure.names.to_map()["zh"], "反应器压力");
     assert_eq!(pressure.unit.as_ref().unwrap().symbol(), "kPa(g)");

@@ -60,3 +60,23 @@ fn a_written_value_stands_for_a_while_and_then_the_recording_resumes() {
     assert_eq!(replay.moment(start + WRITE_HOLD - Duration::from_millis(1)).values[41], 12.5);
     assert_eq!(replay.moment(start + WRITE_HOLD).values[41], recorded);
 }
+
+#[test]
+fn all_recordings_share_the_speed_and_each_has_its_faults() {
+    let start = Instant::now();
+    let replay = Replay::start(0, SPEED_DEFAULT, start).unwrap();
+    let later = start + SECOND * 5;
+    assert_eq!((replay.part(later).rows, replay.flight(later).rows), (5, 5));
+    replay.set_failure(3, later).unwrap();
+    let chosen = replay.part(later + SECOND);
+    assert_eq!((chosen.fault, chosen.chosen), (3, 1));
+    assert_eq!(chosen.rows as usize, replay.machining().first(3) - 10 + 1);
+    assert_eq!(replay.moment(later).row, 5, "the process goes on");
+    replay.set_wear(1, later).unwrap();
+    assert_eq!((replay.flight(later).rows, replay.flight(later).fault), (0, 1));
+    replay.hold(true, later);
+    assert_eq!(replay.flight(later + SECOND * 60).rows, 0);
+    let moment = replay.moment(later);
+    assert_eq!((moment.failure, moment.wear), (3, 1));
+    assert!(replay.set_failure(6, later).is_err() && replay.set_wear(2, later).is_err());
+}

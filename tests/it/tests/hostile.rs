@@ -17,8 +17,12 @@ fn random_bytes_disturb_nobody() {
     let own = weir.ready_text("url").trim_start_matches("http://").to_owned();
     ports.extend(own.to_socket_addrs().unwrap());
     for device in api.list("/api/v1/devices").unwrap() {
-        let port = device["settings"]["port"].as_u64().unwrap() as u16;
-        ports.push(SocketAddr::from(([127, 0, 0, 1], port)));
+        let settings = &device["settings"];
+        if let Some(port) = settings["port"].as_u64() {
+            ports.push(SocketAddr::from(([127, 0, 0, 1], port as u16)));
+        } else if let Some((_, peer)) = settings["url"].as_str().and_then(|u| u.split_once("://")) {
+            ports.push(peer.parse().unwrap());
+        }
     }
     ports.sort_unstable();
     ports.dedup();

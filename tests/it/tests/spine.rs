@@ -10,9 +10,18 @@ use weir_model::Timestamp;
 
 const SOON: Duration = Duration::from_secs(30);
 
+/// What the demo's devices speak.
+const PROTOCOLS: [&str; 4] = ["modbus", "mtconnect", "opcua", "sparkplug"];
+
+/// Tags of the process and its utilities; the least that the fleet and the machine tool add.
+const TAGS_MIN: usize = 52 + 200;
+
+fn items(list: &Json) -> &[Json] {
+    list["items"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
 fn has_values(list: &Json) -> bool {
-    let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    !items.is_empty() && items.iter().any(|tag| !tag["last"]["value"].is_null())
+    items(list).iter().any(|tag| !tag["last"]["value"].is_null())
 }
 
 #[test]
@@ -25,24 +34,39 @@ fn the_demo_shows_a_plants_signals() {
     }
     let api = weir.api().with_token(&weir.ready_text("token"));
 
-    api.until("/api/v1/tags", SOON, has_values).unwrap();
-    println!("ready after {:?}, first samples {:?} later", weir.ready_after, ready.elapsed());
+    println!("ready after {:?}", weir.ready_after);
+    let mut waiting = PROTOCOLS.to_vec();
+    while !waiting.is_empty() {
+        let list = api.fetch("/api/v1/tags?limit=1000").unwrap();
+        let came = |protocol: &str| {
+            let of = |tag: &&Json| tag["protocol"] == protocol && !tag["last"]["value"].is_null();
+            items(&list).iter().any(|tag| of(&tag))
+        };
+        waiting.retain(|protocol| {
+            if came(protocol) {
+                println!("first sample of {protocol} {:?} after the ready line", ready.elapsed());
+            }
+            !came(protocol)
+        });
+        assert!(ready.elapsed() < SOON, "nothing of {waiting:?}");
+    }
     let all_good = |list: &Json| {
-        let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        items.len() >= 52 && items.iter().all(|tag| tag["last"]["quality"] == "good")
+        let tags = items(list);
+        tags.len() >= TAGS_MIN && tags.iter().all(|tag| tag["last"]["quality"] == "good")
     };
-    let tags = api.until("/api/v1/tags?limit=500", SOON, all_good).unwrap();
-    let tags = tags["items"].as_array().unwrap();
+    let tags = api.until("/api/v1/tags?limit=1000", SOON, all_good).unwrap();
+    println!("{} tags are good {:?} after the ready line", items(&tags).len(), ready.elapsed());
+    let tags = items(&tags);
 
     // What other programs rely on.
     for tag in tags {
         for field in ["id", "name", "unit", "protocol", "last"] {
             assert!(!tag[field].is_null() || field == "unit", "{field} is missing in {tag}");
         }
-        assert_eq!(tag["protocol"], "modbus");
+        assert!(PROTOCOLS.contains(&tag["protocol"].as_str().unwrap()), "{tag}");
         tag["last"]["time"].as_str().unwrap().parse::<Timestamp>().unwrap();
     }
-    let tag = &tags[0];
+    let tag = tags.iter().find(|tag| tag["protocol"] == "modbus").unwrap();
     let id = tag["id"].as_str().unwrap();
     let one = api.fetch(&format!("/api/v1/tags/{}", encode(id))).unwrap();
     assert_eq!(one["id"], tag["id"]);
@@ -85,6 +109,49 @@ fn the_demo_shows_a_plants_signals() {
     weir.stop().unwrap();
 }
 
+#[test]
+fn a_fault_of_the_process_is_switched_on_by_a_write() {
+    let data = tempfile::tempdir().unwrap();
+    // Held, so that a value is the recorded one whenever it is looked at.
+    let weir = Weir::start("demo", data.path(), &["--speed", "0"]).unwrap();
+    let api = weir.api().with_token(&weir.ready_text("token"));
+    let path = |tag: &str| format!("/api/v1/tags/{}", encode(&format!("demo.tep/{tag}")));
+    let shows = |tag: &str, value: Json| {
+        api.until(&path(tag), SOON, |tag| tag["last"]["value"] == value).unwrap()
+    };
+    // The first row of the normal run.
+    let switch = shows("replay-fault", json!(0));
+    assert_eq!(switch["data_type"], "enumeration");
+    assert!(switch["labels"]["6"].as_str().unwrap().contains("A 进料中断"), "{switch}");
+    shows("reactor-pressure", json!(2705.2));
+
+    // A write that nobody has confirmed changes nothing.
+    let write =
+        |tag: &str, body: Json| api.json("POST", &format!("{}/write", path(tag)), &body).unwrap();
+    let unconfirmed = write("replay-fault", json!({ "value": 6 }));
+    assert!(unconfirmed.status >= 400, "{unconfirmed:?}");
+    let wrong = write("replay-fault", json!({ "value": 11, "confirm": true }));
+    assert!(wrong.status >= 400, "{wrong:?}");
+    let written = write("replay-fault", json!({ "value": 6, "confirm": true }));
+    assert_eq!(written.status, 200, "{written:?}");
+    assert_eq!(written.json()["after"], 6, "read back: {written:?}");
+
+    // Row 151 of the recording of fault 6, over OPC UA and over Modbus.
+    shows("replay-fault", json!(6));
+    shows("reactor-pressure", json!(2705.0));
+    shows("replay-row", json!(150));
+
+    // The machine tool and the fleet have switches of their own.
+    for (switch, value) in [("replay-mill-failure", 1), ("replay-engine-wear", 1)] {
+        let written = write(switch, json!({ "value": value, "confirm": true }));
+        assert_eq!(written.status, 200, "{written:?}");
+        shows(switch, json!(value));
+    }
+    shows("mill-part-count", json!(68));
+    shows("engine-01-cycle", json!(133));
+    weir.stop().unwrap();
+}
+
 /// The id and the data of the next `sample` event.
 fn next_sample(stream: &mut impl BufRead) -> (String, Json) {
     let (mut id, mut event) = (String::new(), String::new());
@@ -115,11 +182,18 @@ fn the_demo_starts_again_on_its_own_data() {
     let second = Weir::demo(data.path()).unwrap();
     let api = second.api().with_token(&second.ready_text("token"));
     assert_eq!(api.list("/api/v1/tags?limit=500").unwrap().len(), tags);
-    let path = "/api/v1/tags?limit=1";
-    let time =
-        |list: &Json| list["items"][0]["last"]["time"].as_str().unwrap_or_default().to_owned();
-    let then = time(&api.fetch(path).unwrap());
-    api.until(path, SOON, |list| time(list) > then).unwrap();
+    // Each device was told where its peer is this time, and goes on.
+    for protocol in PROTOCOLS {
+        let path = "/api/v1/tags?limit=1000";
+        let newest = |list: &Json| {
+            let of = |tag: &&Json| tag["protocol"] == protocol;
+            let times = items(list).iter().filter(of).map(|tag| tag["last"]["time"].as_str());
+            times.flatten().max().unwrap_or_default().to_owned()
+        };
+        let then = newest(&api.fetch(path).unwrap());
+        api.until(path, SOON, |list| newest(list) > then).unwrap();
+    }
+    second.stop().unwrap();
 }
 
 #[test]

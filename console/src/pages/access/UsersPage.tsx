@@ -4,7 +4,8 @@ import { patch, post, remove, withId } from '../../api/client';
 import { usePages } from '../../api/queries';
 import { useMay, useSession } from '../../api/session';
 import { GRADES, type Grade, type User } from '../../api/types';
-import { useT, type Translate } from '../../i18n/i18n';
+import { ROLES, roleLabel } from '../../format/role';
+import { useT } from '../../i18n/i18n';
 import { Button } from '../../ui/Button';
 import { ConfirmDialog } from '../../ui/ConfirmDialog';
 import { Dialog } from '../../ui/Dialog';
@@ -18,14 +19,8 @@ import { useToast } from '../../ui/Toast';
 import { useSearchState } from '../../url/search';
 import './access.css';
 
-export const ROLES = ['node-administrator', 'administrator', 'engineer', 'operator', 'viewer'] as const;
 /** What the node asks for; it has the last word. */
 const PASSWORD_LENGTH_MIN = 12;
-
-export function roleLabel(role: string, t: Translate): string {
-  const known = ROLES.find((one) => one === role);
-  return known ? t(`role.${known}`) : role;
-}
 
 type Open = { kind: 'new' } | { kind: 'edit'; user: User } | { kind: 'delete'; user: User } | null;
 

@@ -2,6 +2,7 @@ import { useState, type FormEvent } from 'react';
 import { ApiError, post } from '../../api/client';
 import { useSession } from '../../api/session';
 import { displayName } from '../../format/name';
+import { roleLabel } from '../../format/role';
 import { formatTime } from '../../format/time';
 import { useT } from '../../i18n/i18n';
 import { Preferences } from '../../shell/TopBar';
@@ -11,7 +12,6 @@ import { TextField } from '../../ui/Field';
 import { Facts, PageHead } from '../../ui/Page';
 import { fieldError, ProblemPanel } from '../../ui/Problem';
 import { useToast } from '../../ui/Toast';
-import { roleLabel } from '../access/UsersPage';
 
 export default function AccountPage() {
   const { t, language } = useT();

@@ -9,6 +9,7 @@ export const COLLECTIONS = [
   'organisations',
   'assets',
   'devices',
+  'device_templates',
   'tags',
   'identifiers',
   'users',

@@ -1,9 +1,8 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState, type FormEvent } from 'react';
 import { Link, useLocation } from 'wouter';
-import { ApiError, getVersioned, patch, withId } from '../../api/client';
-import type { ProtocolSchema } from '../../api/protocols';
-import { useAssets, useProtocols } from '../../api/queries';
+import { ApiError, patch, withId } from '../../api/client';
+import { useAssets } from '../../api/queries';
 import type { Device } from '../../api/types';
 import { Connection } from '../../device/Connection';
 import { DeviceFailure } from '../../device/DeviceFailure';
@@ -15,10 +14,11 @@ import { useT } from '../../i18n/i18n';
 import { errorsOf, mergePatch, type FormErrors, type FormValues } from '../../schema/form';
 import { Button } from '../../ui/Button';
 import { useDraft } from '../../ui/draft';
-import { Loading, PageHead } from '../../ui/Page';
-import { fieldError, ProblemPanel } from '../../ui/Problem';
+import { PageHead } from '../../ui/Page';
+import { fieldError } from '../../ui/Problem';
 import { useToast } from '../../ui/Toast';
-import { href, useSearchState } from '../../url/search';
+import { href } from '../../url/search';
+import { DeviceToEdit, type DeviceToEditProps } from './DeviceToEdit';
 import './device-edit.css';
 
 const NO_ERRORS: FormErrors = new Map();
@@ -26,50 +26,10 @@ const NO_ERRORS: FormErrors = new Map();
 /** How a device is reached, and what it is called. Its points have a page of their own. */
 export default function EditDevicePage() {
   const { t } = useT();
-  const [search] = useSearchState();
-  const id = search.get('id') ?? '';
-  const protocols = useProtocols();
-  const device = useDeviceForForm(id);
-  const error = device.error ?? protocols.error;
-  if (error)
-    return (
-      <>
-        <PageHead title={t('device.title')} note={<code>{id}</code>} />
-        <ProblemPanel error={error} retry={() => void Promise.all([device.refetch(), protocols.refetch()])} />
-      </>
-    );
-  if (!device.data || !protocols.data) return <Loading />;
-  const { body, etag } = device.data;
-  const schema = protocols.data.find((one) => one.protocol === body.protocol)?.schema;
-  if (!schema)
-    return (
-      <>
-        <PageHead title={t('device.title')} note={<code>{id}</code>} />
-        <p className="banner">{t('device.unknownProtocol', { protocol: body.protocol })}</p>
-      </>
-    );
-  return <EditDevice device={body} etag={etag} schema={schema} refetch={() => device.refetch()} />;
+  return <DeviceToEdit title={t('device.title')} form={(props) => <EditDevice {...props} />} />;
 }
 
-/** Read once: a form must not change under the hands. */
-export function useDeviceForForm(id: string) {
-  return useQuery({
-    queryKey: ['device-form', id],
-    queryFn: ({ signal }) => getVersioned<Device>(withId('/devices', id), signal),
-    staleTime: Infinity,
-    gcTime: 0,
-    refetchOnWindowFocus: false,
-  });
-}
-
-interface EditDeviceProps {
-  device: Device;
-  etag: string | null;
-  schema: ProtocolSchema;
-  refetch: () => Promise<unknown>;
-}
-
-function EditDevice({ device, etag, schema, refetch }: EditDeviceProps) {
+function EditDevice({ device, etag, schema, refetch }: DeviceToEditProps) {
   const { t, language } = useT();
   const queries = useQueryClient();
   const say = useToast();
@@ -133,7 +93,7 @@ function EditDevice({ device, etag, schema, refetch }: EditDeviceProps) {
         note={<code>{device.id}</code>}
       />
       {draft.restored ? (
-        <p className="banner">
+        <p className="banner banner-calm">
           {t('wizard.restored')}
           <Button kind="quiet" label={t('action.discard')} onClick={() => draft.discard(initial())} />
         </p>

@@ -2,8 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { ApiError, patch, withId } from '../../api/client';
-import type { ProtocolSchema } from '../../api/protocols';
-import { useAssets, useProtocols } from '../../api/queries';
+import { useAssets } from '../../api/queries';
 import { useMay } from '../../api/session';
 import type { BrowseItem, Device } from '../../api/types';
 import { CallDialog } from '../../device/CallDialog';
@@ -17,11 +16,11 @@ import { PointsTable } from '../../points/PointsTable';
 import { pointOf, pointsErrors, type PointErrors, type PointText } from '../../points/points';
 import { Button } from '../../ui/Button';
 import { useDraft } from '../../ui/draft';
-import { Loading, PageHead } from '../../ui/Page';
-import { fieldError, ProblemPanel } from '../../ui/Problem';
+import { PageHead } from '../../ui/Page';
+import { fieldError } from '../../ui/Problem';
 import { useToast } from '../../ui/Toast';
 import { href, useSearchState } from '../../url/search';
-import { useDeviceForForm } from './EditDevicePage';
+import { DeviceToEdit, type DeviceToEditProps } from './DeviceToEdit';
 import './device-edit.css';
 
 const NO_ERRORS: ReadonlyMap<number, PointErrors> = new Map();
@@ -29,36 +28,7 @@ const NO_ERRORS: ReadonlyMap<number, PointErrors> = new Map();
 /** The points of a device as a table, and what more the device offers. */
 export default function EditPointsPage() {
   const { t } = useT();
-  const [search] = useSearchState();
-  const id = search.get('id') ?? '';
-  const protocols = useProtocols();
-  const device = useDeviceForForm(id);
-  const error = device.error ?? protocols.error;
-  if (error)
-    return (
-      <>
-        <PageHead title={t('points.title')} note={<code>{id}</code>} />
-        <ProblemPanel error={error} retry={() => void Promise.all([device.refetch(), protocols.refetch()])} />
-      </>
-    );
-  if (!device.data || !protocols.data) return <Loading />;
-  const { body, etag } = device.data;
-  const schema = protocols.data.find((one) => one.protocol === body.protocol)?.schema;
-  if (!schema)
-    return (
-      <>
-        <PageHead title={t('points.title')} note={<code>{id}</code>} />
-        <p className="banner">{t('device.unknownProtocol', { protocol: body.protocol })}</p>
-      </>
-    );
-  return <EditPoints device={body} etag={etag} schema={schema} refetch={() => device.refetch()} />;
-}
-
-interface EditPointsProps {
-  device: Device;
-  etag: string | null;
-  schema: ProtocolSchema;
-  refetch: () => Promise<unknown>;
+  return <DeviceToEdit title={t('points.title')} form={(props) => <EditPoints {...props} />} />;
 }
 
 interface Points {
@@ -66,7 +36,7 @@ interface Points {
   nextKey: number;
 }
 
-function EditPoints({ device, etag, schema, refetch }: EditPointsProps) {
+function EditPoints({ device, etag, schema, refetch }: DeviceToEditProps) {
   const { t, language } = useT();
   const queries = useQueryClient();
   const say = useToast();
@@ -127,7 +97,7 @@ function EditPoints({ device, etag, schema, refetch }: EditPointsProps) {
         note={<code>{device.id}</code>}
       />
       {draft.restored ? (
-        <p className="banner">
+        <p className="banner banner-calm">
           {t('state.restored')}
           <Button
             kind="quiet"

@@ -36,7 +36,10 @@ export function ConnectionStep(props: ConnectionStepProps) {
       }}
     >
       <section className="card" aria-label={t('device.connection')}>
-        <h2>{textIn(schema['x-title'], language) ?? schema.title}</h2>
+        <h2>
+          {textIn(schema['x-title'], language) ?? schema.title}
+          {text.template ? <span className="chip">{t('wizard.ofTemplate', { name: text.template })}</span> : null}
+        </h2>
         {schema['x-description'] ? (
           <p className="muted wizard-about">{textIn(schema['x-description'], language)}</p>
         ) : null}

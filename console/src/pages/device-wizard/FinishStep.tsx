@@ -9,6 +9,7 @@ import { useT } from '../../i18n/i18n';
 import { PointsTable } from '../../points/PointsTable';
 import type { PointErrors } from '../../points/points';
 import { Button } from '../../ui/Button';
+import { CheckField } from '../../ui/Field';
 import { WizardFoot } from './WizardFoot';
 
 interface FinishStepProps {
@@ -32,6 +33,7 @@ export function FinishStep(props: FinishStepProps) {
   const { t } = useT();
   const assets = useAssets();
   const some = text.points.length > 0;
+  const example = `${text.pair.en || text.pair.zh} ${text.points[0]?.name ?? ''}`.trim();
   // Values are looked at at once: that is what tells a right address from a wrong one.
   useEffect(() => {
     if (some && ready) test.live();
@@ -54,6 +56,14 @@ export function FinishStep(props: FinishStepProps) {
           said={said}
           withId
         />
+        {text.template && some ? (
+          <CheckField
+            label={t('wizard.prefixed')}
+            hint={t('wizard.prefixedHint', { name: example })}
+            checked={text.prefixed ?? false}
+            onChange={(prefixed) => set({ prefixed })}
+          />
+        ) : null}
       </section>
       {some ? (
         <section className="card" aria-label={t('points.title')}>
@@ -79,7 +89,7 @@ export function FinishStep(props: FinishStepProps) {
           />
         </section>
       ) : (
-        <p className="banner">{t('wizard.noPoints')}</p>
+        <p className="banner banner-calm">{t('wizard.noPoints')}</p>
       )}
       {problem ? <DeviceFailure error={problem} placed={isPlaced} /> : null}
       <WizardFoot onBack={onBack} next={t('device.create')} busy={busy}>

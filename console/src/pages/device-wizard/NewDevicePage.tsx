@@ -1,12 +1,13 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { post } from '../../api/client';
+import { get, post, withId } from '../../api/client';
 import type { Protocol, ProtocolSchema } from '../../api/protocols';
 import { useProtocols } from '../../api/queries';
-import type { Device } from '../../api/types';
+import type { Device, Template } from '../../api/types';
 import { deviceDraft, deviceText, keptText, suggestedName, type DeviceText } from '../../device/draft';
 import { useDeviceTest } from '../../device/deviceTest';
+import { textOfTemplate } from '../../device/template';
 import { useT } from '../../i18n/i18n';
 import { pointsErrors } from '../../points/points';
 import { errorsOf, type FormValues } from '../../schema/form';
@@ -20,6 +21,7 @@ import { href, useSearchState } from '../../url/search';
 import { ConnectionStep } from './ConnectionStep';
 import { FinishStep } from './FinishStep';
 import { ProtocolStep } from './ProtocolStep';
+import { TemplateChoice } from './TemplateChoice';
 import { ValuesStep } from './ValuesStep';
 import { nextStep, reachable, stepBefore, stepOf, STEPS, type Step } from './wizard';
 import './wizard.css';
@@ -91,7 +93,7 @@ function Wizard({ protocols }: { protocols: Protocol[] }) {
   const go = (to: Step) => {
     test.clear();
     setError(undefined);
-    setSearch({ step: to });
+    setSearch({ step: to, template: null });
     window.scrollTo(0, 0);
   };
   // A step is begun where its first field is, not where the one before ended.
@@ -105,13 +107,33 @@ function Wizard({ protocols }: { protocols: Protocol[] }) {
     const chosen = schemaOf(protocol);
     if (!chosen) return;
     // Going back and choosing the same keeps what was typed.
-    if (protocol !== text?.protocol) {
+    if (protocol !== text?.protocol || text.template) {
       draft.change(deviceText(protocol, chosen));
       setChecked({ settings: false, points: false });
       setAnswered('');
     }
     go('connection');
   };
+  const begin = async (name: string) => {
+    setError(undefined);
+    try {
+      const template = await get<Template>(withId('/templates', name));
+      const known = schemaOf(template.protocol);
+      if (!known) throw new Error(t('device.unknownProtocol', { protocol: template.protocol }));
+      draft.change(textOfTemplate(template, known));
+      setChecked({ settings: false, points: false });
+      setAnswered('');
+      go('connection');
+    } catch (failure) {
+      setSearch({ step: 'protocol', template: null });
+      setError(failure);
+    }
+  };
+  const asked = search.get('template');
+  useEffect(() => {
+    if (asked) void begin(asked);
+    // Once for each template that a link names.
+  }, [asked]);
   const tryOut = async (settings: FormValues): Promise<boolean> => {
     if (!schema) return false;
     setError(undefined);
@@ -124,7 +146,7 @@ function Wizard({ protocols }: { protocols: Protocol[] }) {
     setAnswered(well ? JSON.stringify(settings) : '');
     return well;
   };
-  const name = schema && text ? suggestedName(schema, textIn(schema['x-title'], language) ?? schema.title, text.settings) : '';
+  const name = schema && text ? suggestedName(schema, text.template || (textIn(schema['x-title'], language) ?? schema.title), text.settings) : '';
   const forward = async () => {
     if (step === 'connection' && text) {
       if (answered !== JSON.stringify(text.settings) && !(await tryOut(text.settings))) return;
@@ -185,7 +207,7 @@ function Wizard({ protocols }: { protocols: Protocol[] }) {
         </ol>
       </nav>
       {draft.restored && text ? (
-        <p className="banner">
+        <p className="banner banner-calm">
           {t('wizard.restored')}
           <Button
             kind="quiet"
@@ -199,7 +221,19 @@ function Wizard({ protocols }: { protocols: Protocol[] }) {
       ) : null}
       <div className="wizard-step" key={step}>
         {step === 'protocol' || !text || !schema ? (
-          <ProtocolStep protocols={protocols} chosen={text?.protocol} onChoose={choose} />
+          <>
+            {error ? <ProblemPanel error={error} /> : null}
+            <TemplateChoice
+              protocols={protocols}
+              chosen={text?.template}
+              onChoose={(one) => void begin(one)}
+            />
+            <ProtocolStep
+              protocols={protocols}
+              chosen={text?.template ? undefined : text?.protocol}
+              onChoose={choose}
+            />
+          </>
         ) : step === 'connection' ? (
           <ConnectionStep
             protocol={text.protocol}

@@ -22,6 +22,7 @@ import { DeviceStateMark } from '../../ui/Status';
 import { useToast } from '../../ui/Toast';
 import { href, useSearchState } from '../../url/search';
 import { TREND_TAGS_MAX } from '../../url/trend';
+import { SaveTemplateDialog } from '../templates/SaveTemplateDialog';
 import { isCounter } from './counters';
 import { DeviceLog } from './DeviceLog';
 import { DevicePoints } from './DevicePoints';
@@ -41,6 +42,7 @@ export default function DevicePage() {
   const assets = useAssets();
   const protocols = useProtocols();
   const [deleting, setDeleting] = useState(false);
+  const [keeping, setKeeping] = useState(false);
   const [withTags, setWithTags] = useState(false);
   const [failure, setFailure] = useState<unknown>();
   const [busy, setBusy] = useState<string>();
@@ -167,7 +169,12 @@ export default function DevicePage() {
           busy={busy === 'trust'}
         />
         <section className="card" aria-label={t('device.connection')}>
-          <h2>{t('device.connection')}</h2>
+          <header className="card-head">
+            <h2>{t('device.connection')}</h2>
+            {canChange && schema ? (
+              <Button kind="quiet" icon="copy" label={t('templates.saveAs')} onClick={() => setKeeping(true)} />
+            ) : null}
+          </header>
           <Facts
             items={[
               [t('tag.protocol'), (schema && textIn(schema['x-title'], language)) ?? body.protocol],
@@ -184,7 +191,7 @@ export default function DevicePage() {
                 t('field.grade'),
                 body.own_grade
                   ? t(`grade.${body.grade}`)
-                  : `${t(`grade.${body.grade}`)} (${t('field.gradeInherited')})`,
+                  : t('field.gradeOfParent', { grade: t(`grade.${body.grade}`) }),
               ],
             ]}
           />
@@ -192,6 +199,17 @@ export default function DevicePage() {
       </div>
       <DevicePoints device={body} schema={schema} canChange={canChange && schema !== undefined} />
       <DeviceLog device={id} />
+      {keeping && schema ? (
+        <SaveTemplateDialog
+          device={body}
+          schema={schema}
+          onClose={() => setKeeping(false)}
+          onDone={(text) => {
+            setKeeping(false);
+            say(text);
+          }}
+        />
+      ) : null}
       {deleting ? (
         <ConfirmDialog
           title={t('device.deleteTitle', { name })}

@@ -1,13 +1,11 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef, useState } from 'react';
-import { Link } from 'wouter';
 import { patch, post, withId } from '../../api/client';
 import { DEVICES_MAX, useDevices, useOverview, useProtocols } from '../../api/queries';
 import { useMay } from '../../api/session';
 import { DEVICE_STATES, type Device, type DeviceState } from '../../api/types';
 import { downloadCsv, fileName } from '../../csv/csv';
 import { displayName } from '../../format/name';
-import { formatDuration } from '../../format/time';
 import { useT } from '../../i18n/i18n';
 import { endpointText } from '../../schema/address';
 import { textIn } from '../../schema/schema';
@@ -15,22 +13,16 @@ import { Button, LinkButton } from '../../ui/Button';
 import { SelectField } from '../../ui/Field';
 import { Empty, Loading, PageHead } from '../../ui/Page';
 import { ProblemPanel } from '../../ui/Problem';
-import { NARROW, useMedia, useRowWindow } from '../../ui/rows';
 import { SearchField } from '../../ui/SearchField';
-import { DeviceStateMark, Dot, deviceTone } from '../../ui/Status';
-import { SortHead, sorted } from '../../ui/Table';
+import { Dot, deviceTone } from '../../ui/Status';
+import { sorted } from '../../ui/Table';
 import { useToast } from '../../ui/Toast';
-import { href, useSearchState } from '../../url/search';
+import { useSearchState } from '../../url/search';
 import { forEach, type Outcome } from './bulk';
+import { counter, DeviceTable } from './DeviceTable';
 import { exported } from './export';
 import { ImportDialog } from './ImportDialog';
 import './devices.css';
-
-/** Row heights in pixels; the style sheet gives the rows just these. */
-const ROW_PX = 52;
-const CARD_PX = 124;
-
-const counter = (device: Device, name: string): number => device.status?.counters?.[name] ?? 0;
 
 type BulkAction = 'restart' | 'enable' | 'disable';
 
@@ -128,6 +120,7 @@ export default function DevicesPage() {
         title={t('nav.devices')}
         actions={
           <>
+            <LinkButton kind="quiet" icon="copy" label={t('templates.title')} to="/templates" />
             {canChange ? <Button label={t('import.import')} onClick={() => setImporting(true)} /> : null}
             <Button
               icon="download"
@@ -304,137 +297,5 @@ function Counts({ states, protocols, filter, name, onFilter }: CountsProps) {
         </div>
       ) : null}
     </div>
-  );
-}
-
-interface DeviceTableProps {
-  devices: readonly Device[];
-  sort: string;
-  onSort: (sort: string) => void;
-  /** None where nothing can be done with a choice. */
-  chosen: ReadonlySet<string> | undefined;
-  onChoose: (chosen: ReadonlySet<string>) => void;
-  endpoint: (device: Device) => string;
-  protocolName: (protocol: string) => string;
-}
-
-function DeviceTable(props: DeviceTableProps) {
-  const { devices, sort, onSort, chosen, onChoose, endpoint, protocolName } = props;
-  const { t, language } = useT();
-  const body = useRef<HTMLTableSectionElement>(null);
-  const height = useMedia(NARROW) ? CARD_PX : ROW_PX;
-  const view = useRowWindow(body, devices.length, height);
-  const count = new Intl.NumberFormat(language);
-  const head = (column: string, label: string, number = true) => (
-    <SortHead
-      {...(number ? { className: 'number-cell' } : {})}
-      {...{ label, column, sort, onSort }}
-    />
-  );
-  return (
-    <table className="table device-table" aria-rowcount={devices.length + 1}>
-      <thead>
-        <tr>
-          <th scope="col" className="choose-cell">
-            {chosen ? (
-              <input
-                type="checkbox"
-                aria-label={t('devices.chooseAll')}
-                checked={devices.every((device) => chosen.has(device.id))}
-                ref={(box) => {
-                  const some = devices.some((device) => chosen.has(device.id));
-                  if (box) box.indeterminate = some && !devices.every((device) => chosen.has(device.id));
-                }}
-                onChange={(event) =>
-                  onChoose(new Set(event.target.checked ? devices.map((device) => device.id) : []))
-                }
-              />
-            ) : null}
-          </th>
-          {head('name', t('devices.name'), false)}
-          {head('state', t('devices.state'), false)}
-          {head('protocol', t('tag.protocol'), false)}
-          {head('points', t('points.title'))}
-          {head('samples', t('counter.samples'))}
-          {head('errors', t('counter.errors'))}
-          {head('latency', t('counter.last_latency_ms'))}
-        </tr>
-      </thead>
-      <tbody ref={body}>
-        <tr aria-hidden="true" className="spacer" style={{ height: view.first * height }} />
-        {devices.slice(view.first, view.end).map((device, place) => {
-          const name = displayName(device, language);
-          const { status } = device;
-          return (
-            <tr key={device.id} aria-rowindex={view.first + place + 2}>
-              <td className="choose-cell">
-                {chosen ? (
-                  <input
-                    type="checkbox"
-                    aria-label={t('tags.chooseOne', { name })}
-                    checked={chosen.has(device.id)}
-                    onChange={(event) => {
-                      const next = new Set(chosen);
-                      if (event.target.checked) next.add(device.id);
-                      else next.delete(device.id);
-                      onChoose(next);
-                    }}
-                  />
-                ) : null}
-              </td>
-              <th scope="row" className="name-cell">
-                <Link href={href('/device', { id: device.id })} title={device.id}>
-                  {name}
-                </Link>
-                <small>{device.id}</small>
-              </th>
-              <td className="state-cell">
-                <DeviceStateMark state={status?.state} />
-                {status?.since ? (
-                  <small className="muted">
-                    {' '}
-                    {formatDuration((Date.now() - Date.parse(status.since)) / 1000)}
-                  </small>
-                ) : null}
-                {status?.reason ? (
-                  <span className="reason" title={status.reason}>
-                    {status.reason}
-                  </span>
-                ) : null}
-              </td>
-              <td className="endpoint-cell">
-                {protocolName(device.protocol)}
-                <small className="muted">{endpoint(device)}</small>
-              </td>
-              <td className="number-cell" data-label={t('points.title')}>
-                {status ? (
-                  <span className={status.points_bad > 0 ? 'tone-warn' : undefined}>
-                    {status.points_bad > 0
-                      ? `${count.format(status.points - status.points_bad)} / ${count.format(status.points)}`
-                      : count.format(status.points)}
-                  </span>
-                ) : (
-                  '–'
-                )}
-              </td>
-              <td className="number-cell" data-label={t('counter.samples')}>
-                {count.format(counter(device, 'samples'))}
-              </td>
-              <td className="number-cell" data-label={t('counter.errors')}>
-                {count.format(counter(device, 'errors'))}
-              </td>
-              <td className="number-cell" data-label={t('counter.last_latency_ms')}>
-                {status ? counter(device, 'last_latency_ms').toFixed(1) : '–'}
-              </td>
-            </tr>
-          );
-        })}
-        <tr
-          aria-hidden="true"
-          className="spacer"
-          style={{ height: (devices.length - view.end) * height }}
-        />
-      </tbody>
-    </table>
   );
 }

@@ -137,7 +137,7 @@ export default function TagPage() {
                 t('field.grade'),
                 record.own_grade
                   ? t(`grade.${record.grade}`)
-                  : `${t(`grade.${record.grade}`)} (${t('field.gradeInherited')})`,
+                  : t('field.gradeOfParent', { grade: t(`grade.${record.grade}`) }),
               ],
               [t('tag.version'), record.version],
             ]}

@@ -354,11 +354,6 @@ pub(super) fn visible_devices(
     }
 }
 
-/// What the devices that the caller may see are doing.
-pub(super) fn visible_statuses(visit: &Visit) -> Result<Vec<DeviceStatus>, Failure> {
-    Ok(visible_devices(visit)?.into_iter().filter_map(|(_, status)| status).collect())
-}
-
 fn find(state: &ApiState, visit: &Visit, id: &Identifier) -> Result<Versioned<Device>, Failure> {
     let name = format!("device {id}");
     match state.store.get::<Devices>(visit.tenant(), &id.folded())? {

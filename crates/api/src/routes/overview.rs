@@ -65,6 +65,8 @@ struct DevicesView {
     total: usize,
     /// How many are in which state.
     by_state: BTreeMap<&'static str, usize>,
+    /// How many there are of which protocol.
+    by_protocol: BTreeMap<String, usize>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -95,9 +97,14 @@ async fn overview(State(state): State<ApiState>, visit: Visit) -> Result<Json<Ov
         state.historian.last(tenant, **tag).is_some_and(|sample| sample.quality.is_bad())
     };
     let mut by_state = BTreeMap::new();
-    let statuses = super::devices::visible_statuses(&visit)?;
-    for status in &statuses {
-        *by_state.entry(status.state.as_str()).or_default() += 1;
+    let mut by_protocol = BTreeMap::new();
+    let devices = super::devices::visible_devices(&visit)?;
+    let total = devices.len();
+    for (device, status) in devices {
+        if let Some(status) = status {
+            *by_state.entry(status.state.as_str()).or_default() += 1;
+        }
+        *by_protocol.entry(device.protocol).or_default() += 1;
     }
     // The historian counts for the whole node, and what others do is no one's business.
     let alone = state.directory.organisations()?.len() <= 1;
@@ -119,7 +126,7 @@ async fn overview(State(state): State<ApiState>, visit: Visit) -> Result<Json<Ov
         tags_bad: tags.iter().filter(bad).count(),
         tags: tags.len(),
         assets,
-        devices: DevicesView { total: statuses.len(), by_state },
+        devices: DevicesView { total, by_state, by_protocol },
         samples,
     }))
 }

@@ -1,16 +1,17 @@
 //! Values written to devices.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as JsonValue;
 use utoipa_axum::routes;
 use weir_access::Action;
+use weir_connect::Order;
 use weir_model::{ProblemCode, Timestamp, Value};
-use weir_store::Expect;
 
 use crate::body::Document;
-use crate::commands::{Command, Commands, Outcome};
 use crate::door::{Id, Route, Visit, needs};
 use crate::failure::Failure;
 use crate::state::ApiState;
@@ -73,54 +74,23 @@ async fn write(
     let source = source.filter(|source| source.write.is_some()).ok_or_else(|| {
         Failure::new(ProblemCode::InvalidValue, format!("{id} may not be written."))
     })?;
-    // Written down before it is done, and not done if it cannot be written down.
-    let mut command = Command {
-        tag: entry.id.clone(),
-        device: source.device.clone(),
+    let order = Order {
+        author: visit.author("device.write"),
         time: visit.now(),
-        requested: value.to_json(),
-        outcome: None,
+        device: source.device,
+        tag: entry.id.clone(),
+        number: entry.tag,
+        value,
+        confirmed: input.confirm,
     };
-    record(&visit, "device.write.request", &command).await?;
-    // A client that hangs up must not leave the audit without the outcome, so the rest goes on
-    // without it.
-    let task = tokio::spawn(async move {
-        let tenant = visit.tenant();
-        let write = state.supervisor.write(tenant, &source.device, entry.tag, value, input.confirm);
-        let result = write.await;
-        let now = state.now();
-        command.outcome = Some(match &result {
-            Ok(report) => Outcome {
-                time: report.time,
-                before: report.before.as_ref().map(Value::to_json),
-                after: report.after.as_ref().map(Value::to_json),
-                verified: report.verified,
-                error: None,
-            },
-            Err(error) => Outcome {
-                time: now,
-                before: None,
-                after: None,
-                verified: false,
-                error: Some(error.to_string()),
-            },
-        });
-        record(&visit, "device.write", &command).await?;
-        let report = result?;
-        Ok(Json(Written {
-            before: report.before.as_ref().map(Value::to_json),
-            requested: report.requested.to_json(),
-            after: report.after.as_ref().map(Value::to_json),
-            verified: report.verified,
-            time: report.time,
-        }))
-    });
-    task.await.map_err(|error| Failure::internal("write to a device", &error))?
-}
-
-async fn record(visit: &Visit, cause: &str, command: &Command) -> Result<(), Failure> {
-    let mut commit = visit.commit(cause);
-    commit.put::<Commands>(Commands::key(command.time, visit.request()), command, Expect::Any);
-    visit.state().store.commit(commit).await?;
-    Ok(())
+    // Both the order and what came of it are in the audit, even if the client hangs up.
+    let clock = Arc::clone(&state.clock);
+    let report = state.supervisor.carry_out(&state.store, order, move || clock()).await?;
+    Ok(Json(Written {
+        before: report.before.as_ref().map(Value::to_json),
+        requested: report.requested.to_json(),
+        after: report.after.as_ref().map(Value::to_json),
+        verified: report.verified,
+        time: report.time,
+    }))
 }

@@ -24,7 +24,7 @@ use weir_model::{Author, Batch, Grade, Prefix, RequestId, TenantId, Timestamp};
 use weir_store::{Commit, Schema, Store};
 use weir_twin::{Draft, Names, Organisation};
 
-use crate::fake::{FakeDriver, Registers};
+use crate::fake::{FakeBroker, FakeDriver, Registers};
 
 /// How long a test waits for something that happens by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -131,11 +131,13 @@ impl Bench {
         let state_of = {
             let (store, historian, audit) = (store.clone(), historian.clone(), audit.clone());
             let (supervisor, shutdown) = (supervisor.clone(), shutdown.clone());
+            let broker = Arc::new(FakeBroker::default());
             move |limits, tls| {
                 let parts = Parts {
                     store: store.clone(),
                     historian: historian.clone(),
                     supervisor: Arc::new(supervisor.clone()),
+                    mqtt: Some(broker.clone()),
                     access: access.clone(),
                     audit: audit.clone(),
                     clock: clock.clone(),
@@ -253,6 +255,10 @@ impl Bench {
 
     pub(crate) fn patch(&self, uri: &str, body: Json) -> Call<'_> {
         self.call(Method::PATCH, uri, Some(body))
+    }
+
+    pub(crate) fn put(&self, uri: &str, body: Json) -> Call<'_> {
+        self.call(Method::PUT, uri, Some(body))
     }
 
     pub(crate) fn delete(&self, uri: &str) -> Call<'_> {

@@ -1,16 +1,18 @@
-//! A machine in memory: registers by name, which tests read and change.
+//! A machine in memory, with registers by name which tests read and change, and a broker with clients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
+use weir_api::{MqttBroker, MqttClient, MqttConnection};
 use weir_connect::{
     BrowseItem, BrowsePage, Circumstances, Clock, Collected, DeviceSpec, Driver, DriverError,
     ErrorKind, RawWrite, Reading, Session,
 };
-use weir_model::{FieldError, Value};
+use weir_model::{FieldError, TenantId, Timestamp, Value};
 
 pub(crate) type Registers = Arc<Mutex<BTreeMap<String, f64>>>;
 
@@ -121,5 +123,57 @@ impl Session for FakeSession {
             verified: true,
             requests: 3,
         })
+    }
+}
+
+/// A broker of two hundred clients of the first organisation, `secret-000` and on, all connected.
+#[derive(Default)]
+pub(crate) struct FakeBroker {
+    gone: Mutex<BTreeSet<String>>,
+}
+
+impl MqttBroker for FakeBroker {
+    fn listens(&self) -> (SocketAddr, bool) {
+        ((Ipv4Addr::LOCALHOST, 8883).into(), true)
+    }
+
+    fn counts(&self, tenant: TenantId) -> (usize, usize) {
+        if tenant == TenantId(1) { (200, 7) } else { (0, 0) }
+    }
+
+    fn clients(&self, tenant: TenantId, after: Option<&str>, max: usize) -> Vec<MqttClient> {
+        let gone = self.gone.lock().unwrap();
+        let all = (0..200).filter(|_| tenant == TenantId(1)).map(|n| format!("secret-{n:03}"));
+        let wanted = all.filter(|id| after.is_none_or(|after| id.as_str() > after)).take(max);
+        wanted.map(|id| client(&id, !gone.contains(&id))).collect()
+    }
+
+    fn disconnect(&self, tenant: TenantId, client_id: &str) -> bool {
+        let known = self.clients(tenant, None, usize::MAX);
+        let is_connected = |c: &MqttClient| c.client_id == client_id && c.connection.is_some();
+        known.iter().any(is_connected) && self.gone.lock().unwrap().insert(client_id.to_owned())
+    }
+}
+
+fn client(id: &str, is_connected: bool) -> MqttClient {
+    let connection = MqttConnection {
+        address: Ipv4Addr::new(10, 0, 0, 7).into(),
+        port: 40_000,
+        version: 5,
+        tls: true,
+        since: Timestamp::MIN,
+        keep_alive_s: 30,
+        messages_in: 4711,
+        messages_out: 2,
+    };
+    MqttClient {
+        client_id: id.to_owned(),
+        user: "88.100/user".to_owned(),
+        connection: is_connected.then_some(connection),
+        subscriptions: 1,
+        filters: vec!["line/#".to_owned()],
+        queued: 3,
+        inflight: 0,
+        session_expiry_s: 60,
     }
 }

@@ -12,4 +12,6 @@ mod edge;
 mod fake;
 mod ingest;
 mod live;
+mod mqtt;
+mod templates;
 mod walk;

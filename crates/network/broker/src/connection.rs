@@ -30,6 +30,7 @@ use crate::local::LocalQueue;
 use crate::router::Route;
 use crate::session::Session;
 use crate::signal::{Signal, WAKE_CLOSE, WAKE_OUTBOX, WAKE_ROOM};
+use crate::status::ClientInfo;
 use crate::tenant::{Closing, Tenant};
 use crate::wire::{Violation, Wire, is_whole, reason};
 
@@ -198,6 +199,7 @@ struct Connected {
     aliases_out_max: u16,
     round: Round,
     acks: Arc<Acks>,
+    info: Arc<ClientInfo>,
 }
 
 /// A topic as the connection knows it.
@@ -252,6 +254,7 @@ struct Connection<S> {
     outbox: bool,
     ready: Vec<Ready>,
     messages_in: u64,
+    info: Arc<ClientInfo>,
     /// QoS 2 messages from the client whose PUBREL has not come.
     unreleased: usize,
 }
@@ -311,6 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             outbox: true,
             ready: Vec::new(),
             messages_in: 0,
+            info: connected.info,
             unreleased,
         }
     }
@@ -413,7 +417,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Asks the journal to say when this round's records are on disk.
     fn commit(&mut self) {
-        Counters::add(&self.broker.counters.messages_in, std::mem::take(&mut self.messages_in));
+        let messages_in = std::mem::take(&mut self.messages_in);
+        Counters::add(&self.broker.counters.messages_in, messages_in);
+        Counters::add(&self.info.messages_in, messages_in);
         if self.recorded {
             self.recorded = false;
             self.broker.journal.when_durable(&self.acks, self.round);

@@ -27,12 +27,14 @@ pub struct Peer {
     pub remote: SocketAddr,
     /// Its certificate, when TLS has asked for one and has verified it.
     pub certificate: Option<CertificateDer<'static>>,
+    /// Whether it came over TLS.
+    pub encrypted: bool,
 }
 
 impl Peer {
     /// A peer without a certificate.
     pub fn new(remote: SocketAddr) -> Self {
-        Self { remote, certificate: None }
+        Self { remote, certificate: None, encrypted: false }
     }
 
     /// A peer that came over TLS.
@@ -41,7 +43,7 @@ impl Peer {
         let certificates = connection.peer_certificates();
         let certificate =
             certificates.and_then(<[_]>::first).map(|certificate| certificate.clone().into_owned());
-        Self { remote, certificate }
+        Self { remote, certificate, encrypted: true }
     }
 }
 

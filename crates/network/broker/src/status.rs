@@ -1,16 +1,20 @@
 //! What the console shows of clients.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 
 use weir_model::Timestamp;
 
-/// What is fixed as long as a client is connected.
+/// What is known of a client as long as it is connected.
 #[derive(Debug)]
 pub(crate) struct ClientInfo {
     pub(crate) remote: SocketAddr,
+    pub(crate) encrypted: bool,
     pub(crate) version: u8,
     pub(crate) connected_since: Timestamp,
     pub(crate) keep_alive_seconds: u16,
+    pub(crate) messages_in: AtomicU64,
+    pub(crate) messages_out: AtomicU64,
 }
 
 /// A client of a tenant, connected or with a kept session.
@@ -37,10 +41,16 @@ pub struct ClientStatus {
 pub struct ClientConnection {
     /// Where it comes from.
     pub remote: SocketAddr,
+    /// Whether it is inside TLS.
+    pub encrypted: bool,
     /// The protocol level: 3 is MQTT 3.1 or 3.1.1, 5 is MQTT 5.
     pub version: u8,
     /// Since when.
     pub since: Timestamp,
     /// The keep-alive in force, in seconds; 0 is none.
     pub keep_alive_seconds: u16,
+    /// Messages that it published since then.
+    pub messages_in: u64,
+    /// Messages that were sent to it since then.
+    pub messages_out: u64,
 }

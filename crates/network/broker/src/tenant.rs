@@ -150,9 +150,12 @@ fn client(session: &Session) -> ClientStatus {
     let state = session.state();
     let connection = state.connection.as_ref().map(|attached| ClientConnection {
         remote: attached.info.remote,
+        encrypted: attached.info.encrypted,
         version: attached.info.version,
         since: attached.info.connected_since,
         keep_alive_seconds: attached.info.keep_alive_seconds,
+        messages_in: attached.info.messages_in.load(Ordering::Relaxed),
+        messages_out: attached.info.messages_out.load(Ordering::Relaxed),
     });
     let mut subscriptions: Vec<String> =
         state.subscriptions.keys().map(|filter| filter.to_string()).collect();

@@ -30,7 +30,7 @@ pub(crate) fn is_offered(
     match mode {
         MessageSecurityMode::None => policy == SecurityPolicy::None && shared.allow_none,
         MessageSecurityMode::Sign | MessageSecurityMode::SignAndEncrypt => {
-            POLICIES.contains(&policy)
+            shared.policies.contains(&policy)
         }
         MessageSecurityMode::Invalid => false,
     }
@@ -83,10 +83,10 @@ fn user_tokens(shared: &Shared, policy: SecurityPolicy) -> Vec<UserTokenPolicy> 
         security_policy_uri: policy_uri,
     };
     let uri = || UAString::from(token_policy(policy).to_uri());
-    let mut tokens = vec![
-        token(PASSWORD, UserTokenType::UserName, uri()),
-        token(CERTIFICATE, UserTokenType::Certificate, uri()),
-    ];
+    let mut tokens = vec![token(PASSWORD, UserTokenType::UserName, uri())];
+    if shared.allow_user_certificates {
+        tokens.push(token(CERTIFICATE, UserTokenType::Certificate, uri()));
+    }
     if shared.allow_anonymous {
         tokens.insert(0, token(ANONYMOUS, UserTokenType::Anonymous, UAString::null()));
     }

@@ -42,6 +42,7 @@ pub(crate) struct Circumstances<'a> {
     /// What the server gave the client to sign.
     pub(crate) nonce: &'a [u8],
     pub(crate) allow_anonymous: bool,
+    pub(crate) allow_user_certificates: bool,
 }
 
 /// Reads a token. Computes for milliseconds.
@@ -72,6 +73,12 @@ pub(crate) fn claim(
         return Ok(Claim::Password { user, password: password(token, at)? });
     }
     if let Some(token) = token.inner_as::<X509IdentityToken>() {
+        if !at.allow_user_certificates {
+            tracing::warn!(
+                "an OPC UA user showed a certificate instead of a password, which nobody here has"
+            );
+            return Err(StatusCode::BadIdentityTokenRejected);
+        }
         if token.policy_id.as_ref() != CERTIFICATE {
             return Err(INVALID);
         }

@@ -16,7 +16,7 @@
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # use weir_opcua_server::{Error, Limits, Listen, OpcUaServer, Options, Plant};
+//! # use weir_opcua_server::{Error, Limits, Listen, OpcUaServer, Options, Plant, Policy};
 //! # async fn start(plant: Arc<dyn Plant>) -> Result<(), Error> {
 //! let stop = tokio_util::sync::CancellationToken::new();
 //! let options = Options {
@@ -25,8 +25,10 @@
 //!     host_names: vec!["plant-7.example".to_owned()],
 //!     application_uri: "urn:weir:plant-7:opcua".to_owned(),
 //!     application_name: "Weir plant 7".to_owned(),
+//!     policies: Policy::ALL.to_vec(),
 //!     allow_none: false,
 //!     allow_anonymous: false,
+//!     allow_user_certificates: false,
 //!     limits: Limits::default(),
 //! };
 //! let running = OpcUaServer::start(options, plant, stop.clone()).await?;
@@ -42,6 +44,7 @@
 mod connection;
 mod endpoints;
 mod error;
+mod forgeries;
 mod identity;
 mod options;
 mod pki;
@@ -57,13 +60,14 @@ mod values;
 mod wire;
 
 pub use error::Error;
-pub use options::{Limits, Listen, Options};
+pub use forgeries::{FORGERIES_FREE, FORGERS_MAX, FORGERY_WAIT_MAX};
+pub use options::{Limits, Listen, Options, Policy};
 pub use pki::{Certificate, REJECTED_MAX, TRUSTED_MAX};
 pub use plant::{
     Asset, Client, Credentials, Live, LiveEvent, Node, Plant, PlantError, Principal, Span, Tag,
     WriteError,
 };
-pub use server::{Handle, OpcUaServer, Running, SessionInfo, Statistics};
+pub use server::{Handle, OpcUaServer, Running, SessionInfo, Statistics, machine_name};
 pub use space::{NAMESPACE, PROPERTY_NAMESPACE};
 
 /// Users whose credentials are checked at a time: checking a password takes much memory by intent.

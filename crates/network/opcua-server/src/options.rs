@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use opcua::crypto::SecurityPolicy;
+
 /// How a server is started.
 #[derive(Debug)]
 pub struct Options {
@@ -19,14 +21,44 @@ pub struct Options {
     pub application_uri: String,
     /// The name that clients show, such as `Weir Demo plant`.
     pub application_name: String,
+    /// What connections may be secured by.
+    pub policies: Vec<Policy>,
     /// Whether connections without signature and encryption are let in.
     pub allow_none: bool,
     /// Whether users without credentials are let in (and then seen by [`Plant::authenticate`]).
     ///
     /// [`Plant::authenticate`]: crate::Plant::authenticate
     pub allow_anonymous: bool,
+    /// Whether users may show a certificate of their own instead of a password.
+    pub allow_user_certificates: bool,
     /// Its bounds.
     pub limits: Limits,
+}
+
+/// A security policy (OPC 10000-7). Those that the standard has withdrawn (SHA-1 signatures,
+/// PKCS #1 v1.5 encryption) are not known here at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// `Aes128_Sha256_RsaOaep`.
+    Aes128Sha256RsaOaep,
+    /// `Basic256Sha256`: what nearly every client knows.
+    Basic256Sha256,
+    /// `Aes256_Sha256_RsaPss`: the strongest.
+    Aes256Sha256RsaPss,
+}
+
+impl Policy {
+    /// Every policy, the strongest last.
+    pub const ALL: [Self; 3] =
+        [Self::Aes128Sha256RsaOaep, Self::Basic256Sha256, Self::Aes256Sha256RsaPss];
+
+    pub(crate) fn on_the_wire(self) -> SecurityPolicy {
+        match self {
+            Self::Aes128Sha256RsaOaep => SecurityPolicy::Aes128Sha256RsaOaep,
+            Self::Basic256Sha256 => SecurityPolicy::Basic256Sha256,
+            Self::Aes256Sha256RsaPss => SecurityPolicy::Aes256Sha256RsaPss,
+        }
+    }
 }
 
 /// A place to listen at.

@@ -79,7 +79,9 @@ pub trait Plant: Send + Sync + 'static {
         max: usize,
     ) -> Result<Vec<Sample>, PlantError>;
 
-    /// Writes a value to a tag. The call runs to its end even if the client goes away.
+    /// Writes a value to a tag. Asked too where [`nodes`](Self::nodes) says that the tag is not writable,
+    /// so that the implementation can say why, and write down who tried. The call runs to its end even
+    /// if the client goes away.
     ///
     /// # Errors
     /// [`WriteError`].
@@ -286,10 +288,16 @@ pub struct Span {
     pub newest_first: bool,
 }
 
-/// The plant cannot answer now.
+/// The plant does not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the plant cannot answer: {0}")]
-pub struct PlantError(pub String);
+pub enum PlantError {
+    /// This principal may not ask that (`BadUserAccessDenied`).
+    #[error("the principal may not ask the plant that")]
+    Denied,
+    /// It cannot now (`BadResourceUnavailable`).
+    #[error("the plant cannot answer: {0}")]
+    Unavailable(String),
+}
 
 /// Why a value was not written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener as BoundListener};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpListener;
@@ -28,6 +28,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Times the connect time-out that a session may wait to be activated.
 const UNACTIVATED: u32 = 3;
+
+/// Longest name of a machine (RFC 1123, section 2.1, and what certificates take).
+const MACHINE_NAME_BYTES_MAX: usize = 64;
 
 /// Starts servers.
 pub struct OpcUaServer;
@@ -102,21 +105,22 @@ impl OpcUaServer {
         };
         let (uri, name) = (options.application_uri.clone(), options.application_name.clone());
         let (dir, hosts) = (options.pki_dir, options.host_names);
-        let loaded = tokio::task::spawn_blocking(move || {
-            Pki::open(&dir, &uri, &name, &hosts).map(|pki| (pki, Standard::new(facts)))
-        });
-        let (pki, standard) = loaded.await.map_err(|error| Error::Make(error.to_string()))??;
+        let loaded = tokio::task::spawn_blocking(move || Pki::open(&dir, &uri, &name, &hosts));
+        let pki = loaded.await.map_err(|error| Error::Make(error.to_string()))??;
         let shared = Arc::new(Shared {
             plant,
             pki: Arc::new(pki),
             application_uri: options.application_uri,
             application_name: options.application_name,
             authority,
+            policies: options.policies.iter().map(|policy| policy.on_the_wire()).collect(),
             allow_none: options.allow_none,
             allow_anonymous: options.allow_anonymous,
+            allow_user_certificates: options.allow_user_certificates,
+            forgeries: Mutex::default(),
             context: message::context(options.limits.message_bytes_max),
             limits: options.limits,
-            standard,
+            standard: LazyLock::new(Box::new(move || Standard::new(facts))),
             sessions: crate::session::Sessions::default(),
             counts: Arc::default(),
             authentications: Semaphore::new(AUTHENTICATIONS_MAX),
@@ -299,6 +303,10 @@ async fn accept(
                 continue;
             }
         };
+        if shared.forgeries().is_barred(address.ip(), Instant::now()) {
+            tracing::debug!(%address, "an OPC UA connection was closed: its address has to wait");
+            continue;
+        }
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             tracing::warn!(%address, "an OPC UA connection was closed: there are too many");
             continue;
@@ -324,4 +332,13 @@ async fn housekeeping(shared: Arc<Shared>) {
     for session in shared.sessions.all() {
         shared.sessions.end(&session, true);
     }
+}
+
+/// This machine's name, if the system has a plain one.
+pub fn machine_name() -> Option<String> {
+    let is_of_names = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+    let is_plain = |name: &String| {
+        (1..=MACHINE_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_of_names)
+    };
+    opcua::crypto::hostname().ok().filter(is_plain)
 }

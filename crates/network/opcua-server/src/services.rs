@@ -18,7 +18,7 @@ use opcua::types::{
 use weir_model::Identifier;
 
 use crate::connection::Connection;
-use crate::plant::{Node, Principal};
+use crate::plant::{Node, PlantError, Principal};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::space::Target;
@@ -127,8 +127,13 @@ async fn nodes<'t>(
     Ok(ids.into_iter().zip(found).filter_map(|(id, node)| Some((id, node?))).collect())
 }
 
-/// The plant cannot answer now.
-fn unavailable(error: crate::plant::PlantError) -> StatusCode {
-    tracing::warn!(%error, "an OPC UA request could not be answered");
-    StatusCode::BadResourceUnavailable
+/// The plant does not answer.
+fn unavailable(error: PlantError) -> StatusCode {
+    match error {
+        PlantError::Denied => StatusCode::BadUserAccessDenied,
+        PlantError::Unavailable(_) => {
+            tracing::warn!(%error, "an OPC UA request could not be answered");
+            StatusCode::BadResourceUnavailable
+        }
+    }
 }

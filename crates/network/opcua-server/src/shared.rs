@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
+use opcua::crypto::SecurityPolicy;
 use opcua::types::type_loader::ContextOwned;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::forgeries::Forgeries;
 use crate::options::Limits;
 use crate::pki::Pki;
 use crate::plant::Plant;
@@ -23,10 +25,17 @@ pub(crate) struct Shared {
     pub(crate) application_name: String,
     /// `host:port` for clients that say no better one.
     pub(crate) authority: String,
+    /// What connections may be secured by.
+    pub(crate) policies: Vec<SecurityPolicy>,
     pub(crate) allow_none: bool,
     pub(crate) allow_anonymous: bool,
+    pub(crate) allow_user_certificates: bool,
+    /// Who has shown what cannot be decrypted.
+    pub(crate) forgeries: Mutex<Forgeries>,
     pub(crate) limits: Limits,
-    pub(crate) standard: Standard,
+    /// The standard's nodes. They take ten megabytes, so that nobody pays for them before the first
+    /// session.
+    pub(crate) standard: LazyLock<Standard, Box<dyn FnOnce() -> Standard + Send>>,
     pub(crate) context: ContextOwned,
     pub(crate) sessions: Sessions,
     pub(crate) counts: Arc<Counts>,
@@ -44,6 +53,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn forgeries(&self) -> MutexGuard<'_, Forgeries> {
+        self.forgeries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn secured(&self) -> MutexGuard<'_, HashMap<u64, (String, CancellationToken)>> {
         self.secured.lock().unwrap_or_else(PoisonError::into_inner)
     }

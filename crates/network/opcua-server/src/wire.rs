@@ -9,15 +9,14 @@ mod symmetric;
 
 use opcua::crypto::SecurityPolicy;
 
-/// The policies that are offered, the strongest last. Those that the standard has withdrawn (SHA-1
-/// signatures, PKCS #1 v1.5 encryption) are not known here at all.
+/// The policies of [`crate::Policy`], the strongest last.
 pub(crate) const POLICIES: [SecurityPolicy; 3] = [
     SecurityPolicy::Aes128Sha256RsaOaep,
     SecurityPolicy::Basic256Sha256,
     SecurityPolicy::Aes256Sha256RsaPss,
 ];
 
-/// The offered policy of a URI, or no security.
+/// The policy of a URI, or no security.
 pub(crate) fn policy(uri: &str) -> Option<SecurityPolicy> {
     let mut known = POLICIES.into_iter().chain([SecurityPolicy::None]);
     known.find(|policy| policy.to_uri() == uri)

@@ -383,9 +383,9 @@ async fn what_sessions_and_items_take() {
     println!(
         "{}",
         json!({
-            "server_and_plant_kb": started - before,
-            "first_session_kb": one - started,
-            "session_kb": (sessions - one) as f64 / 30.0,
+            "server_and_plant_kb": started as i64 - before as i64,
+            "first_session_kb": one as i64 - started as i64,
+            "session_kb": (sessions as f64 - one as f64) / 30.0,
             "item_bytes_of_the_first_10000": item(1),
             "item_bytes_of_the_second_10000": item(2),
             "item_bytes_of_the_third_10000": item(3),

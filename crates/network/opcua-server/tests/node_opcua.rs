@@ -1,6 +1,6 @@
 //! The server against a client made of node-opcua (`tests/interop/opcua-server/node/client.js`).
 //!
-//! It needs node and a folder into which node-opcua was installed, which `WEIR_NPM_PEERS` names.
+//! `WEIR_NPM_PEERS` names the folder into which `cargo xtask test` installs what `tests/interop/package.json` lists.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
@@ -23,7 +23,7 @@ use plant::{MANY, at, sample};
 
 fn client() -> Peer {
     let Some(folder) = std::env::var_os("WEIR_NPM_PEERS") else {
-        panic!("WEIR_NPM_PEERS names the folder into which node-opcua was installed");
+        panic!("run `cargo xtask test`: it installs the npm peers and sets WEIR_NPM_PEERS");
     };
     let script =
         concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/interop/opcua-server/node/client.js");
@@ -37,7 +37,7 @@ fn operator(bench: &Bench) -> Json {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs node-opcua: see WEIR_NPM_PEERS"]
+#[ignore = "needs the npm peers: cargo xtask test"]
 async fn the_plant_is_browsed_read_and_written() {
     let bench = Bench::start(|_| {}).await;
     let peer = client();
@@ -77,7 +77,7 @@ async fn the_plant_is_browsed_read_and_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs node-opcua: see WEIR_NPM_PEERS"]
+#[ignore = "needs the npm peers: cargo xtask test"]
 async fn values_are_watched_with_filters() {
     let bench = Bench::start(|_| {}).await;
     let peer = client();
@@ -108,7 +108,7 @@ async fn values_are_watched_with_filters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs node-opcua: see WEIR_NPM_PEERS"]
+#[ignore = "needs the npm peers: cargo xtask test"]
 async fn a_subscription_is_taken_over_by_its_user_only() {
     let bench = Bench::start(|_| {}).await;
     let first = client();
@@ -129,7 +129,7 @@ async fn a_subscription_is_taken_over_by_its_user_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs node-opcua: see WEIR_NPM_PEERS"]
+#[ignore = "needs the npm peers: cargo xtask test"]
 async fn every_policy_and_mode_is_spoken() {
     let bench = Bench::start(|options| options.allow_none = false).await;
     let peer = client();

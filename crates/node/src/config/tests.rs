@@ -61,6 +61,7 @@ fn a_value_that_does_not_fit_is_named_with_its_source() {
         ("[organisation]\nprefix = \"a/b\"\n", "organisation.prefix"),
         ("[historian]\nfuture_s = -1\n", "historian.future_s"),
         ("[organisation]\ngrade = \"secret\"\n", "organisation.grade"),
+        ("[opcua]\npolicies = [\"Basic128Rsa15\"]\n", "opcua.policies"),
     ] {
         let error = from_text(text).unwrap_err();
         assert!(matches!(&error, ConfigError::BadValue { key: k, .. } if k == key), "{error}");

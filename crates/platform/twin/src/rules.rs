@@ -19,7 +19,9 @@ const LANGUAGE_BYTES_MAX: usize = 35;
 /// Names by language tag (RFC 5646), such as `zh-CN` and `en`.
 pub type Names = BTreeMap<String, String>;
 
-/// Checks a name: 1 to [`NAME_BYTES_MAX`] bytes, no control characters, no blanks at its ends.
+/// Checks a name: 1 to [`NAME_BYTES_MAX`] bytes, no control characters, none that turn the direction
+/// of writing (Unicode Standard Annex 9, 2: a name could be made to look like another), no blanks at
+/// its ends.
 ///
 /// # Errors
 /// What is wrong, for people.
@@ -32,6 +34,9 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
     }
     if name.trim() != name || name.chars().any(char::is_control) {
         return Err("a name has no control characters and no blanks at its ends");
+    }
+    if name.contains(|it| matches!(it, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')) {
+        return Err("a name has no characters that turn the direction of writing");
     }
     Ok(())
 }
@@ -98,7 +103,7 @@ mod tests {
         for good in ["a", "反应器 1", &"x".repeat(256)] {
             assert!(check_name(good).is_ok(), "{good}");
         }
-        for bad in ["", " a", "a ", "a\nb", &"x".repeat(257)] {
+        for bad in ["", " a", "a ", "a\nb", "\u{202E}pmup", &"x".repeat(257)] {
             assert!(check_name(bad).is_err(), "{bad:?}");
         }
     }

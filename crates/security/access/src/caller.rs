@@ -7,6 +7,9 @@ use weir_model::{Author, Grade, Identifier, RequestId, TenantId, Timestamp};
 
 use crate::action::Action;
 
+/// Hexadecimal digits by which a token or session is told from others: 64 bits.
+const CREDENTIAL_DIGITS: usize = 16;
+
 /// Where something is to be done: in a tenant, or with [`TenantId::NODE`] at the node as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scope {
@@ -34,6 +37,8 @@ pub enum Via {
     Session,
     /// With a token.
     Token,
+    /// With a name and a password, for as long as a connection lasts.
+    Password,
     /// It is a part of Weir itself.
     System,
 }
@@ -53,7 +58,8 @@ pub struct Caller {
     pub roles: Arc<[String]>,
     /// How it showed who it is.
     pub via: Via,
-    /// Until when, at the latest; none for the anonymous and for parts of Weir.
+    /// Until when, at the latest; none for the anonymous, for connections by password and for parts of
+    /// Weir.
     pub expires: Option<Timestamp>,
     pub(crate) basis: Arc<Basis>,
 }
@@ -63,6 +69,8 @@ pub struct Caller {
 pub(crate) struct Basis {
     /// The key of the session's or token's record: the SHA-256 of the secret in hexadecimal.
     pub(crate) key: Option<String>,
+    /// The serial of the password of a connection.
+    pub(crate) password: Option<u64>,
     /// The version of the user's document.
     pub(crate) user_version: u64,
     /// What a token is limited to.
@@ -96,6 +104,12 @@ impl Caller {
     /// The author of a change of a tenant's records.
     pub fn author_in(&self, tenant: TenantId, cause: &str, request: RequestId) -> Author {
         Author { tenant, principal: self.principal.clone(), cause: cause.to_owned(), request }
+    }
+
+    /// What tells its token or session from others of its user, and nothing of the secret: the first
+    /// digits of the SHA-256 of it. None where there is neither.
+    pub fn credential(&self) -> Option<&str> {
+        self.basis.key.as_deref().and_then(|key| key.get(..CREDENTIAL_DIGITS))
     }
 
     /// What its token is limited to; none when it has no such limit.

@@ -131,7 +131,7 @@ impl Access {
             roles: &caller.roles,
             own_role: match caller.via {
                 Via::Anonymous => None,
-                Via::Session | Via::Token => Some("signed-in"),
+                Via::Session | Via::Token | Via::Password => Some("signed-in"),
                 Via::System => Some("system"),
             },
             tenant: caller.tenant,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use weir_model::{IdentifierError, ProblemCode};
+use weir_model::{Identifier, IdentifierError, ProblemCode};
 use weir_store::{CommitError, FeedError, StoreError};
 
 use crate::action::Action;
@@ -160,6 +160,10 @@ pub enum AccessError {
     /// A token expires too late, or is expired already.
     #[error("{0}")]
     InvalidExpiry(&'static str),
+    /// A token without a user of its own, made by a principal that is none, such as the command line
+    /// beside the node.
+    #[error("a token acts as a user, and {0} is none: name the user")]
+    NoUser(Identifier),
     /// The policy's text is not one.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -207,6 +211,7 @@ impl AccessError {
             | Self::InvalidName { .. }
             | Self::Identifier(_)
             | Self::InvalidExpiry(_)
+            | Self::NoUser(_)
             | Self::Policy(_) => ProblemCode::InvalidValue,
             Self::NameTaken(_) | Self::TooMany { .. } => ProblemCode::Conflict,
             Self::NotFound { .. } => ProblemCode::NotFound,

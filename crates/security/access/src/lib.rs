@@ -43,6 +43,7 @@ mod action;
 mod bootstrap;
 mod cache;
 mod caller;
+mod connection;
 mod control;
 mod decide;
 mod error;

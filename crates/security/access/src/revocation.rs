@@ -49,11 +49,12 @@ impl Access {
     }
 
     fn rests_on_the_same(&self, caller: &Caller) -> Result<bool, AccessError> {
-        let Some(key) = &caller.basis.key else { return Ok(caller.tenant == TenantId::NODE) };
-        let user = match caller.via {
-            Via::Session => self.live_session(key)?.map(|(_, user)| user),
-            Via::Token => self.live_token(key)?.map(|(_, _, user)| user),
-            Via::Anonymous | Via::System => None,
+        let (key, password) = (caller.basis.key.as_deref(), caller.basis.password);
+        let user = match (caller.via, key, password) {
+            (Via::Session, Some(key), _) => self.live_session(key)?.map(|(_, user)| user),
+            (Via::Token, Some(key), _) => self.live_token(key)?.map(|(_, _, user)| user),
+            (Via::Password, _, Some(serial)) => self.live_connection(caller, serial)?,
+            _ => return Ok(key.is_none() && caller.tenant == TenantId::NODE),
         };
         Ok(user.is_some_and(|user| user.version == caller.basis.user_version))
     }

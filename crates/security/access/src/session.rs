@@ -92,6 +92,20 @@ impl Access {
         request: RequestId,
         now: Timestamp,
     ) -> Result<SignedIn, SignInError> {
+        let (tenant, user, serial) =
+            self.check_password(name, organisation, password, remote, now).await?;
+        Ok(self.open_session(tenant, &user, serial, request, now).await?)
+    }
+
+    /// The user whose name and password these are, with its tenant and the password's serial.
+    pub(crate) async fn check_password(
+        &self,
+        name: &SignInName,
+        organisation: impl FnOnce(&Prefix) -> Result<Option<TenantId>, StoreError>,
+        password: &str,
+        remote: IpAddr,
+        now: Timestamp,
+    ) -> Result<(TenantId, Versioned<User>, u64), SignInError> {
         let attempt = self
             .throttle()
             .begin(Account::Typed(name.folded()), Some(remote), now)
@@ -100,7 +114,7 @@ impl Access {
         let result = match organisation.map_err(AccessError::from) {
             Ok(organisation) => {
                 let account = name.account(organisation.flatten());
-                self.sign_in_unthrottled(account, password, request, now).await
+                self.check_password_unthrottled(account, password).await
             }
             Err(error) => Err(error.into()),
         };
@@ -110,13 +124,11 @@ impl Access {
         result
     }
 
-    async fn sign_in_unthrottled(
+    async fn check_password_unthrottled(
         &self,
         (tenant, name): (TenantId, &str),
         password: &str,
-        request: RequestId,
-        now: Timestamp,
-    ) -> Result<SignedIn, SignInError> {
+    ) -> Result<(TenantId, Versioned<User>, u64), SignInError> {
         let found = self.user_by_name(tenant, name)?;
         let stored = match &found {
             Some(user) => self.password_of(tenant, user)?,
@@ -130,7 +142,7 @@ impl Access {
         if !fits || user.record.disabled {
             return Err(SignInError::Wrong);
         }
-        Ok(self.open_session(tenant, &user, stored.serial, request, now).await?)
+        Ok((tenant, user, stored.serial))
     }
 
     async fn open_session(
@@ -274,7 +286,7 @@ impl Access {
         Ok(self.store().by_index::<Sessions>(TenantId::NODE, "user", user, None, limit)?.items)
     }
 
-    fn password_of(
+    pub(crate) fn password_of(
         &self,
         tenant: TenantId,
         user: &Versioned<User>,

@@ -144,8 +144,10 @@ impl Access {
             self.require(by, Action::UserWrite, tenant)?;
         }
         let user = self.user(tenant, &owner)?;
-        let user =
-            user.ok_or_else(|| AccessError::NotFound { what: "user", key: owner.to_string() })?;
+        let user = user.ok_or_else(|| match &new.user {
+            Some(named) => AccessError::NotFound { what: "user", key: named.to_string() },
+            None => AccessError::NoUser(owner.clone()),
+        })?;
         if owner != by.caller.principal {
             // A token's actions hold wherever its user may do them: one that acts as somebody above
             // its maker would reach scopes that its maker does not.

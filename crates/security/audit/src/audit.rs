@@ -1,7 +1,7 @@
 //! The log as the rest of Weir holds it.
 
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -15,6 +15,7 @@ use crate::error::AuditError;
 use crate::flood::{Floods, Verdict};
 use crate::hash::{Hash, leaf_hash};
 use crate::key::{PublicKey, SigningKey};
+use crate::lock::FolderLock;
 use crate::page::{Filter, Page, Source};
 use crate::proof::{ConsistencyProof, InclusionProof, ProofError};
 use crate::recover::{Recovered, recover};
@@ -128,7 +129,7 @@ impl Audit {
     /// [`AuditError`]; above all [`AuditError::Diverged`] and [`AuditError::InUse`].
     pub fn open(dir: &Path, options: Options) -> Result<Self, AuditError> {
         fs::create_dir_all(dir).map_err(AuditError::io("create the audit folder", dir))?;
-        let lock = lock(dir)?;
+        let lock = FolderLock::take(dir)?;
         let tiles = Tiles::new(dir);
         let recovered = recover(dir, &tiles)?;
         let is_new = recovered.edge.size() == 0 && !dir.join("checkpoint").exists();
@@ -335,18 +336,6 @@ impl Audit {
 impl fmt::Debug for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Audit").field("dir", &self.shared.dir).finish_non_exhaustive()
-    }
-}
-
-/// Two writers would spoil the log; the lock goes with the process that holds it.
-fn lock(dir: &Path) -> Result<File, AuditError> {
-    let path = dir.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(AuditError::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(AuditError::InUse(dir.to_owned())),
-        Err(TryLockError::Error(error)) => Err(AuditError::io("lock", &path)(error)),
     }
 }
 

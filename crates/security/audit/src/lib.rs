@@ -42,6 +42,7 @@ mod flood;
 mod frame;
 mod hash;
 mod key;
+mod lock;
 mod page;
 mod proof;
 mod recover;

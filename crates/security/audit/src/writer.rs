@@ -17,6 +17,7 @@ use crate::error::AuditError;
 use crate::frame::Header;
 use crate::hash::{Hash, leaf_hash};
 use crate::key::SigningKey;
+use crate::lock::FolderLock;
 use crate::segment::{
     self, BLOCK_LEAVES, SEGMENT_LEAVES, START_BYTES, Start, write_offsets, write_whole,
 };
@@ -55,7 +56,7 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     key: SigningKey,
     /// Held as long as the thread runs.
-    _lock: File,
+    _lock: FolderLock,
     /// The last segment and its durable length; none when the next entry starts a new one.
     segment: Option<(File, u64)>,
     signed_at: Instant,
@@ -69,7 +70,7 @@ impl Writer {
     pub(crate) fn new(
         shared: Arc<Shared>,
         key: SigningKey,
-        lock: File,
+        lock: FolderLock,
         segment: Option<(File, u64)>,
     ) -> Result<Self, AuditError> {
         let now = Instant::now();

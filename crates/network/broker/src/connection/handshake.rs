@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -86,6 +87,7 @@ struct Admitted {
     assigned: bool,
     expiry_seconds: u32,
     keep_alive: u16,
+    info: Arc<ClientInfo>,
 }
 
 async fn admit(
@@ -136,12 +138,15 @@ async fn admit(
         asked => asked, // 3.1.1 cannot be told another one
     };
     let expiry_seconds = connect.expiry_seconds.min(broker.limits.session_expiry_seconds_max);
-    let info = ClientInfo {
+    let info = Arc::new(ClientInfo {
         remote: peer.remote,
+        encrypted: peer.encrypted,
         version: if v5 { 5 } else { 3 },
         connected_since: now(),
         keep_alive_seconds: keep_alive,
-    };
+        messages_in: AtomicU64::new(0),
+        messages_out: AtomicU64::new(0),
+    });
     if broker.is_closed() {
         return Err(reason::UNAVAILABLE);
     }
@@ -154,10 +159,10 @@ async fn admit(
             expiry_seconds,
             will: connect.will.take(),
             signal: Arc::clone(signal),
-            info: Arc::new(info),
+            info: Arc::clone(&info),
         },
     )?;
-    Ok(Admitted { connect, principal, opened, assigned, expiry_seconds, keep_alive })
+    Ok(Admitted { connect, principal, opened, assigned, expiry_seconds, keep_alive, info })
 }
 
 /// A client identifier for a client that has none: 128 random bits, so that nobody guesses it.
@@ -217,6 +222,7 @@ impl Admitted {
             aliases_out_max: self.connect.topic_alias_max.min(ALIASES_OUT_MAX),
             round: FIRST_ROUND,
             acks,
+            info: self.info,
         }
     }
 }

@@ -103,6 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         );
         self.outbox = more;
         Counters::add(&self.broker.counters.messages_out, written);
+        Counters::add(&self.info.messages_out, written);
         Counters::add(&self.broker.counters.dropped, discarded);
     }
 }

@@ -98,6 +98,9 @@ async fn tls_with_a_client_certificate() {
     assert_eq!(client.receive().await.payload.len(), 100_000);
     let clients = bench.broker.clients(TenantId(1), None, 10);
     assert_eq!(clients[0].principal, format!("certificate of {length} bytes"));
+    let connection = clients[0].connection.as_ref().unwrap();
+    assert!(connection.encrypted);
+    assert_eq!((connection.messages_in, connection.messages_out), (1, 1));
     client.disconnect().await;
     stop.cancel();
 }

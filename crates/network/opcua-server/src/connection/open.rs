@@ -41,6 +41,9 @@ impl Connection {
     /// The request's number and the answer's body.
     fn opened(&self, frame: &Frame, number: u64) -> Result<(u32, Vec<u8>), End> {
         let header = OpenHeader::parse(frame).map_err(refused)?;
+        if header.policy != SecurityPolicy::None && !self.shared.policies.contains(&header.policy) {
+            return Err(refused(StatusCode::BadSecurityPolicyRejected));
+        }
         if let Some(sender) = &header.sender {
             self.shared.pki.check(sender, SystemTime::now()).map_err(|status| match status {
                 StatusCode::BadCertificateUntrusted => End::new(
@@ -52,7 +55,13 @@ impl Connection {
             })?;
         }
         let own = self.shared.pki.own();
-        let plain = header.remove(own, frame).map_err(refused)?;
+        let plain = header.remove(own, frame).map_err(|status| {
+            // A client that knows an earlier certificate of ours forges nothing.
+            if status == StatusCode::BadSecurityChecksFailed {
+                self.shared.forgeries().count(self.address.ip(), Instant::now());
+            }
+            refused(status)
+        })?;
         let mut channel = self.channel();
         let mut fresh = Numbers::default();
         let numbers = channel.as_mut().map_or(&mut fresh, Channel::numbers);

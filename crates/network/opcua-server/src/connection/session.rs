@@ -1,7 +1,7 @@
 //! Sessions are opened, activated and closed (OPC 10000-4, clause 5.7), and ask for news.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use opcua::core::ResponseMessage;
@@ -49,6 +49,11 @@ pub(super) async fn create(
     let shared = &connection.shared;
     let (policy, _, channel) = connection.security().ok_or(StatusCode::BadSecureChannelClosed)?;
     let sender = connection.channel().as_ref().and_then(|c| c.sender().cloned());
+    let loading = Arc::clone(shared);
+    let loaded = tokio::task::spawn_blocking(move || {
+        LazyLock::force(&loading.standard);
+    });
+    loaded.await.map_err(|_| StatusCode::BadInternalError)?;
     if let Some(sender) = &sender {
         let shown = first_der(request.client_certificate.as_ref());
         if shown != Some(sender.der.as_slice()) {
@@ -128,6 +133,9 @@ pub(super) async fn activate(
         .sessions
         .get(&request.request_header.authentication_token)
         .ok_or(StatusCode::BadSessionIdInvalid)?;
+    if shared.forgeries().is_barred(connection.address.ip(), Instant::now()) {
+        return Err(StatusCode::BadSecurityChecksFailed);
+    }
     let sender = connection.channel().as_ref().and_then(|c| c.sender().cloned());
     // A session may move to another channel of the same client, never to one of somebody else.
     if sender.as_ref().map(|sender| &sender.der) != session.certificate.as_ref() {
@@ -154,6 +162,7 @@ pub(super) async fn activate(
                 mode,
                 nonce: &nonce,
                 allow_anonymous: shared.allow_anonymous,
+                allow_user_certificates: shared.allow_user_certificates,
             };
             if let Some(sender) = &sender {
                 let signature = &request.client_signature;
@@ -162,7 +171,12 @@ pub(super) async fn activate(
             identity::claim(&request.user_identity_token, &request.user_token_signature, &at)
         })
     };
-    let claim = checked.await.map_err(|_| StatusCode::BadInternalError)??;
+    let checked = checked.await.map_err(|_| StatusCode::BadInternalError)?;
+    let claim = checked.inspect_err(|status| {
+        if is_forgery(*status) {
+            shared.forgeries().count(connection.address.ip(), Instant::now());
+        }
+    })?;
     let client = Client {
         address: connection.address,
         application: session.application.clone(),
@@ -177,7 +191,8 @@ pub(super) async fn activate(
     };
     let Some(principal) = principal else {
         let (address, credentials) = (client.address, claim.credentials());
-        tracing::warn!(%address, ?credentials, "an OPC UA user was not let in");
+        // Why, the plant has said.
+        tracing::info!(%address, ?credentials, "an OPC UA user was not let in");
         return Err(StatusCode::BadUserAccessDenied);
     };
     let nonce = random(NONCE_BYTES)?;
@@ -212,6 +227,14 @@ pub(super) async fn activate(
         diagnostic_infos: None,
     }
     .into())
+}
+
+/// Whether a claim failed in a way that whoever guesses at the server's key meets as well.
+fn is_forgery(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BadIdentityTokenInvalid | StatusCode::BadApplicationSignatureInvalid
+    )
 }
 
 /// `CloseSession`.

@@ -22,7 +22,14 @@ fn own() -> &'static Own {
 }
 
 fn at(policy: SecurityPolicy, mode: MessageSecurityMode) -> Circumstances<'static> {
-    Circumstances { own: own(), policy, mode, nonce: &NONCE, allow_anonymous: false }
+    Circumstances {
+        own: own(),
+        policy,
+        mode,
+        nonce: &NONCE,
+        allow_anonymous: false,
+        allow_user_certificates: true,
+    }
 }
 
 fn token(policy: SecurityPolicy, plain: &[u8]) -> UserNameIdentityToken {

@@ -75,7 +75,7 @@ fn check(wanted: &WriteValue, node: Option<&Node>) -> Result<(Identifier, Value)
         }
         Node::Asset(_) => return Err(StatusCode::BadNotWritable),
     };
-    if attribute != AttributeId::Value || !tag.writable {
+    if attribute != AttributeId::Value {
         return Err(StatusCode::BadNotWritable);
     }
     // A device takes whole values, and says itself what they are worth. The time that a client names

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use weir_opcua_server::{Limits, Listen, OpcUaServer, Options, Running};
+use weir_opcua_server::{Limits, Listen, OpcUaServer, Options, Policy, Running};
 
 use crate::plant::Memory;
 
@@ -24,8 +24,10 @@ pub(crate) fn options(dir: &Path, listen: &str) -> Options {
         host_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
         application_uri: "urn:weir:test:opcua".to_owned(),
         application_name: "Weir test".to_owned(),
+        policies: Policy::ALL.to_vec(),
         allow_none: true,
         allow_anonymous: true,
+        allow_user_certificates: true,
         limits: Limits { session_timeout_max: Duration::from_secs(60), ..Limits::default() },
     }
 }

@@ -263,6 +263,9 @@ impl Plant for Memory {
         if principal.name() != "operator" {
             return Err(WriteError::Denied);
         }
+        if !tag.writable {
+            return Err(WriteError::NotWritable);
+        }
         if value.as_f64().is_some_and(|x| x > 100.0) {
             return Err(WriteError::OutOfRange);
         }

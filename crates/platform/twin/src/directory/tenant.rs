@@ -127,6 +127,18 @@ impl TenantView {
         self.assets.range::<str, _>((from, Bound::Unbounded)).map(|(k, asset)| (k.as_str(), asset))
     }
 
+    /// The assets directly below an asset by key, behind a key.
+    pub fn children_after<'a>(
+        &'a self,
+        parent: &str,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a str, &'a AssetEntry)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let children = self.children.get(parent);
+        let keys = children.map(|keys| keys.range::<str, _>((from, Bound::Unbounded)));
+        keys.into_iter().flatten().filter_map(|key| Some((key.as_str(), self.assets.get(key)?)))
+    }
+
     /// How many assets there are.
     pub fn asset_count(&self) -> usize {
         self.assets.len()

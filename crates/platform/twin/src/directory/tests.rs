@@ -79,6 +79,9 @@ async fn a_directory_that_followed_equals_one_that_was_read() {
                 assert_eq!(site, ["88.100/line", "88.100/m1", "88.100/site"]);
                 assert_eq!(sorted(view.subtree("88.100/line")), ["88.100/line"]);
                 assert!(view.subtree("88.100/nowhere").is_empty());
+                let below = |after| view.children_after("88.100/site", after).map(|(key, _)| key);
+                assert_eq!(below(None).collect::<Vec<_>>(), ["88.100/line", "88.100/m1"]);
+                assert_eq!(below(Some("88.100/line")).collect::<Vec<_>>(), ["88.100/m1"]);
             })
             .unwrap()
             .unwrap();

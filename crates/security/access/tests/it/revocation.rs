@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::{HOUR, Node, ONE, PASSWORD, TWO, by, now};
+use crate::support::{HERE, HOUR, Node, ONE, PASSWORD, TWO, by, now, sign_in};
 use tokio::time::timeout;
-use weir_access::{Action, Caller, NewToken, Scope, UserChange};
+use weir_access::{
+    Action, Caller, NewToken, Scope, SignInError, SignInName, TRIES_FREE_A_USER, UserChange, Via,
+};
 use weir_model::{Grade, TenantId};
 use weir_store::Expect;
 
@@ -165,4 +167,63 @@ async fn of_tokens() {
     access.set_password(root, ONE, &ada.principal, "a third long enough phrase").await.unwrap();
     assert!(access.by_token(&kept, now()).is_none());
     timeout(SECOND, kept_stream).await.unwrap().unwrap();
+}
+
+/// Ada's connection by password, with a watch over it, and her session beside it.
+async fn connected() -> (Node, Caller, tokio::task::JoinHandle<()>) {
+    let node = Node::new().await;
+    node.add(ONE, "ada", &["engineer"], Grade::General).await;
+    let sessions = node.sign_in("ada").await;
+    let caller = connect(&node, "ada", PASSWORD).await.unwrap();
+    assert_eq!((caller.via, caller.expires), (Via::Password, None));
+    assert!(caller.credential().is_none() && sessions.caller.credential().is_some());
+    assert!(node.access.decide(&caller, Action::TagRead, caller.scope()).is_ok());
+    let watch = tokio::spawn(node.access.revoked(&caller));
+    // It has no session that would end it or push out another, and other people's do not matter.
+    node.access.sign_out(by(&sessions.caller)).await.unwrap();
+    node.sign_in("root").await;
+    tokio::task::yield_now().await;
+    assert!(!watch.is_finished());
+    (node, caller, watch)
+}
+
+async fn connect(node: &Node, name: &str, password: &str) -> Result<Caller, SignInError> {
+    let name = SignInName::parse(name);
+    node.access.by_password(&name, |_| Ok(None), password, HERE, now()).await
+}
+
+#[tokio::test]
+async fn a_connection_by_password_ends_with_the_password() {
+    let (node, caller, watch) = connected().await;
+    let root = by(&node.root.caller);
+    node.access.set_password(root, ONE, &caller.principal, "another long secret").await.unwrap();
+    timeout(SECOND, watch).await.unwrap().unwrap();
+    assert!(matches!(connect(&node, "ada", PASSWORD).await, Err(SignInError::Wrong)));
+}
+
+#[tokio::test]
+async fn a_connection_by_password_ends_with_its_user() {
+    let (node, caller, watch) = connected().await;
+    let change = UserChange { disabled: Some(true), ..Default::default() };
+    node.access
+        .update_user(by(&node.root.caller), ONE, &caller.principal, change, Expect::Any)
+        .await
+        .unwrap();
+    timeout(SECOND, watch).await.unwrap().unwrap();
+    assert!(matches!(connect(&node, "ada", PASSWORD).await, Err(SignInError::Wrong)));
+}
+
+#[tokio::test]
+async fn connections_and_sessions_are_throttled_together() {
+    let node = Node::new().await;
+    node.add(ONE, "ada", &["engineer"], Grade::General).await;
+    let (name, at) = (SignInName::parse("ada"), now());
+    for _ in 0..TRIES_FREE_A_USER {
+        let guess = node.access.by_password(&name, |_| Ok(None), "a guess", HERE, at).await;
+        assert!(matches!(guess, Err(SignInError::Wrong)));
+    }
+    let again = node.access.by_password(&name, |_| Ok(None), PASSWORD, HERE, at).await;
+    assert!(matches!(again, Err(SignInError::Throttled { .. })), "{again:?}");
+    let session = sign_in(&node.access, "ada", PASSWORD, at).await;
+    assert!(matches!(session, Err(SignInError::Throttled { .. })), "{session:?}");
 }
