@@ -7,12 +7,14 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use futures::future::{BoxFuture, FutureExt, ready};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use weir_access::{Access, Action, Caller};
 use weir_api::{MQTT_FILTERS_MAX, MqttBroker, MqttClient, MqttConnection};
 use weir_broker::{
@@ -20,22 +22,20 @@ use weir_broker::{
 };
 use weir_connect::Supervisor;
 use weir_model::{Grade, TenantId, Timestamp};
-use weir_store::{FeedError, Store};
+use weir_store::Store;
 
 use crate::config::Mqtt;
 use crate::devices;
 use crate::error::NodeError;
 
-/// Entries of the feed that are read at one time.
-const PAGE: usize = 256;
-
-/// The collections whose changes can take a right away.
-const OF_RIGHTS: [&str; 4] = ["tokens", "token_keys", "users", "policies"];
+/// Principals whose connections are about to end.
+const ENDINGS_MAX: usize = 64;
 
 /// A broker whose listeners are bound.
 pub(crate) struct Listening {
     pub(crate) broker: Broker,
-    pub(crate) gate: Arc<TokenGate>,
+    gate: Arc<TokenGate>,
+    ended: mpsc::Receiver<Ending>,
     pub(crate) address: SocketAddr,
     tcp: TcpListener,
     websocket: Option<TcpListener>,
@@ -60,13 +60,13 @@ pub(crate) async fn open(
     let address = tcp
         .local_addr()
         .map_err(|source| NodeError::Listen { address: settings.address, source })?;
-    let gate = Arc::new(TokenGate::default());
+    let (gate, ended) = TokenGate::new();
     let options = BrokerOptions::new(dir.join("mqtt"));
     let guarded = Arc::clone(&gate) as Arc<dyn Gate>;
     let broker = tokio::task::spawn_blocking(move || Broker::open(options, guarded))
         .await
         .map_err(|_| NodeError::Interrupted)??;
-    Ok(Some(Listening { broker, gate, address, tcp, websocket, acceptor }))
+    Ok(Some(Listening { broker, gate, ended, address, tcp, websocket, acceptor }))
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, NodeError> {
@@ -88,11 +88,10 @@ impl Listening {
         supervisor: Supervisor,
         stop: CancellationToken,
     ) -> (Broker, SocketAddr) {
-        let Self { broker, gate, address, tcp, websocket, acceptor } = self;
-        let from = *store.head().borrow();
+        let Self { broker, gate, ended, address, tcp, websocket, acceptor } = self;
         // Set once, here.
         let _ = gate.access.set(access);
-        tokio::spawn(follow(store.clone(), broker.clone(), gate, from, stop.clone()));
+        tokio::spawn(end_connections(broker.clone(), ended, stop.clone()));
         let serving = broker.clone();
         tokio::spawn(async move {
             // A message that is acknowledged before the device that wants it listens would be lost. Sparkplug is not
@@ -163,23 +162,31 @@ fn client(status: ClientStatus) -> MqttClient {
 }
 
 /// Lets tokens in.
-#[derive(Default)]
 pub(crate) struct TokenGate {
     access: OnceLock<Access>,
-    /// The tokens by which each principal is connected, to look at again when rights change.
-    tokens: Mutex<Tokens>,
+    /// The tokens of connections, so that many of one token share what watches it.
+    shown: Mutex<HashMap<Arc<str>, Weak<Token>>>,
+    /// Where principals go whose token is no longer what it was.
+    endings: mpsc::Sender<Ending>,
 }
 
-/// Tokens by the principal that they are of.
-type Tokens = HashMap<(TenantId, Arc<str>), Vec<Arc<str>>>;
+/// A principal whose connections end.
+type Ending = (TenantId, Arc<str>);
 
-/// What the gate finds again in a principal.
-struct Token(Arc<str>);
+/// What the gate finds again in a principal. While there is one, its token is watched.
+struct Token {
+    secret: Arc<str>,
+    /// Whether its rights have ended, or are others now: whoever shows it has to connect again.
+    is_over: AtomicBool,
+    _watch: DropGuard,
+}
 
 impl TokenGate {
-    fn tokens(&self) -> MutexGuard<'_, Tokens> {
-        // Entries are put and taken whole.
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A gate that lets nobody in yet, and the principals whose connections are to end.
+    fn new() -> (Arc<Self>, mpsc::Receiver<Ending>) {
+        let (endings, ended) = mpsc::channel(ENDINGS_MAX);
+        let (access, shown) = (OnceLock::new(), Mutex::default());
+        (Arc::new(Self { access, shown, endings }), ended)
     }
 
     fn caller(&self, token: &str) -> Option<(&Access, Caller)> {
@@ -204,41 +211,55 @@ impl TokenGate {
         }
         let token = login.password.and_then(|bytes| std::str::from_utf8(bytes).ok());
         let token = token.ok_or(Denied::Credentials)?;
-        let (_, caller) = self.caller(token).ok_or(Denied::Credentials)?;
+        let (access, caller) = self.caller(token).ok_or(Denied::Credentials)?;
         if caller.tenant == TenantId::NODE {
             return Err(Denied::NotAuthorized);
         }
         if ![Act::Publish, Act::Subscribe].into_iter().any(|act| self.may_with(token, act)) {
             return Err(Denied::NotAuthorized);
         }
-        let token: Arc<str> = token.into();
         let principal = Principal::new(caller.tenant, caller.principal.folded());
-        let mut tokens = self.tokens();
-        let shown = tokens.entry((caller.tenant, Arc::clone(&principal.name))).or_default();
-        if !shown.contains(&token) {
-            shown.push(Arc::clone(&token));
-        }
-        Ok(Principal { detail: Some(Arc::new(Token(token))), ..principal })
+        let token = self.watched(access, &caller, token, &principal.name);
+        Ok(Principal { detail: Some(token), ..principal })
     }
 
-    /// Ends the connections of principals one of whose tokens is good for nothing any more. Those
-    /// with another token connect again.
-    fn look_again(&self, broker: &Broker) {
-        let mut gone = Vec::new();
-        self.tokens().retain(|(tenant, name), tokens| {
-            let before = tokens.len();
-            tokens.retain(|token| {
-                [Act::Publish, Act::Subscribe].into_iter().any(|act| self.may_with(token, act))
-            });
-            if tokens.len() < before {
-                gone.push((*tenant, Arc::clone(name)));
-            }
-            broker.rights_changed(*tenant);
-            !tokens.is_empty()
-        });
-        for (tenant, name) in gone {
-            broker.close_principal(tenant, &name);
+    /// The token, watched: when it is revoked, expires, or may do other things than now, the
+    /// connections of its principal end. Those that may connect again.
+    fn watched(
+        &self,
+        access: &Access,
+        caller: &Caller,
+        secret: &str,
+        name: &Arc<str>,
+    ) -> Arc<Token> {
+        // Entries are put and taken whole.
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = shown.get(secret).and_then(Weak::upgrade);
+        if let Some(known) = known.filter(|known| !known.is_over.load(Relaxed)) {
+            return known;
         }
+        shown.retain(|_, token| token.strong_count() > 0);
+        let gone = CancellationToken::new();
+        let token = Arc::new(Token {
+            secret: secret.into(),
+            is_over: AtomicBool::new(false),
+            _watch: gone.clone().drop_guard(),
+        });
+        shown.insert(Arc::clone(&token.secret), Arc::downgrade(&token));
+        let (revoked, watched) = (access.revoked(caller), Arc::downgrade(&token));
+        let (endings, ending) = (self.endings.clone(), (caller.tenant, Arc::clone(name)));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = revoked => {}
+                () = gone.cancelled() => return,
+            }
+            if let Some(token) = watched.upgrade() {
+                token.is_over.store(true, Relaxed);
+            }
+            // Nobody receives once the node stops, and with it every connection.
+            let _ = endings.send(ending).await;
+        });
+        token
     }
 }
 
@@ -249,49 +270,20 @@ impl Gate for TokenGate {
 
     fn may(&self, principal: &Principal, act: Act, _topic: &str) -> bool {
         let shown = principal.detail.as_ref().and_then(|detail| detail.downcast_ref::<Token>());
-        shown.is_some_and(|Token(token)| self.may_with(token, act))
+        shown.is_some_and(|token| !token.is_over.load(Relaxed) && self.may_with(&token.secret, act))
     }
 }
 
-/// Looks at everybody's rights again whenever what they follow from changes.
-async fn follow(
-    store: Store,
+/// Ends the connections of principals whose token is no longer what it was.
+async fn end_connections(
     broker: Broker,
-    gate: Arc<TokenGate>,
-    mut from: u64,
+    mut ended: mpsc::Receiver<Ending>,
     stop: CancellationToken,
 ) {
-    let mut head = store.head();
-    loop {
-        let changed = match store.feed(from, PAGE) {
-            Ok(entries) if entries.is_empty() => {
-                let ended = tokio::select! {
-                    changed = head.changed() => changed.is_err(),
-                    () = stop.cancelled() => true,
-                };
-                if ended {
-                    return;
-                }
-                continue;
-            }
-            Ok(entries) => {
-                from = entries.last().map_or(from, |entry| entry.position);
-                let mut changes = entries.iter().flat_map(|entry| &entry.changes);
-                changes.any(|change| OF_RIGHTS.contains(&&*change.collection))
-            }
-            Err(FeedError::TooOld { .. }) => {
-                from = *head.borrow();
-                true
-            }
-            Err(error) => {
-                // Deny by default: who cannot be looked at again is sent away.
-                tracing::error!(%error, "the change feed cannot be read; MQTT clients are sent away");
-                broker.shutdown().await;
-                return;
-            }
-        };
-        if changed {
-            gate.look_again(&broker);
-        }
+    while let Some(Some((tenant, name))) = stop.run_until_cancelled(ended.recv()).await {
+        // What was permitted is remembered by topic.
+        broker.rights_changed(tenant);
+        broker.close_principal(tenant, &name);
+        tracing::info!(user = &*name, "rights have changed; MQTT connections were ended");
     }
 }

@@ -121,6 +121,9 @@ pub struct Mqtt {
     pub websocket_address: SocketAddr,
     /// `auto`: TLS beyond loopback, with the certificate of `[listen]`. `on`: always. `off`: never.
     pub tls: TlsMode,
+    /// A PEM file of authorities: clients then show a certificate that one of them has signed, beside
+    /// their token. None: no certificate is asked for.
+    pub client_authorities: PathBuf,
 }
 
 /// `[opcua]`
@@ -217,6 +220,7 @@ impl Default for Config {
                 websocket: false,
                 websocket_address: SocketAddr::from(([127, 0, 0, 1], 8083)),
                 tls: TlsMode::Auto,
+                client_authorities: PathBuf::new(),
             },
             opcua: OpcUa {
                 enabled: false,

@@ -19,11 +19,12 @@ use weir_model::TenantId;
 use weir_mqtt::Inside;
 use weir_store::{Schema, Store};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::control::{Control, ControlFile, audit_dir};
 use crate::error::NodeError;
 use crate::first::{self, FirstAdministrator};
 use crate::samples::ToHistorian;
+use crate::tls::TlsError;
 use crate::{broker, devices, follow, listener, opcua, tls};
 
 /// The organisation that an empty data folder starts with.
@@ -237,17 +238,28 @@ fn open(config: &Config) -> Result<Opened, NodeError> {
     };
     let historian = Historian::open(&dir.join("historian"), options)?;
     let audit = Audit::open(&audit_dir(dir), weir_audit::Options::default())?;
-    let encrypt = |mode, address, inside| {
-        let wanted = tls::is_wanted(mode, address);
-        wanted.then(|| tls::prepare(&config.listen, dir, SystemTime::now(), inside)).transpose()
-    };
-    let tls = encrypt(config.listen.tls, config.listen.address, tls::Inside::Http)?;
-    let mqtt_tls = match config.mqtt.enabled {
-        true => encrypt(config.mqtt.tls, config.mqtt.address, tls::Inside::Mqtt)?,
-        false => None,
-    };
-    let mqtt_tls = mqtt_tls.map(|tls| tls.acceptor);
+    let prepare = |inside| tls::prepare(&config.listen, dir, SystemTime::now(), inside);
+    let wanted = tls::is_wanted(config.listen.tls, config.listen.address);
+    let tls = wanted.then(|| prepare(tls::Inside::Http)).transpose()?;
+    let mqtt_tls = mqtt_acceptor(&config.mqtt, prepare)?;
     Ok(Opened { store, historian, audit, tls, mqtt_tls })
+}
+
+/// The TLS of the MQTT listeners, which speak it both or not at all.
+fn mqtt_acceptor<'a>(
+    mqtt: &'a config::Mqtt,
+    prepare: impl FnOnce(tls::Inside<'a>) -> Result<tls::Tls, TlsError>,
+) -> Result<Option<TlsAcceptor>, TlsError> {
+    if !mqtt.enabled {
+        return Ok(None);
+    }
+    let authorities =
+        Some(mqtt.client_authorities.as_path()).filter(|path| !path.as_os_str().is_empty());
+    let addresses = [Some(mqtt.address), mqtt.websocket.then_some(mqtt.websocket_address)];
+    if !addresses.into_iter().flatten().any(|address| tls::is_wanted(mqtt.tls, address)) {
+        return if authorities.is_some() { Err(TlsError::NoTls) } else { Ok(None) };
+    }
+    Ok(Some(prepare(tls::Inside::Mqtt { authorities })?.acceptor))
 }
 
 fn access_options(config: &Config) -> weir_access::Options {

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, DnType, KeyPair};
-use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use weir_model::Timestamp;
 
@@ -47,6 +50,19 @@ pub enum TlsError {
     /// A certificate could not be generated.
     #[error("could not generate a certificate")]
     Generate(#[from] rcgen::Error),
+    /// Certificates of clients are asked for, and there is no TLS.
+    #[error(
+        "mqtt.client_authorities asks clients for certificates, which takes TLS: set mqtt.tls to \"on\""
+    )]
+    NoTls,
+    /// The authorities of clients' certificates cannot be used.
+    #[error("the file {} of mqtt.client_authorities names no authority that can be used: {reason}", path.display())]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// Certificate and key do not fit together.
     #[error("the certificate and its key cannot be used")]
     Unusable(#[from] rustls::Error),
@@ -60,9 +76,12 @@ pub(crate) struct Tls {
 
 /// What is spoken inside TLS, by its ALPN names.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Inside {
+pub(crate) enum Inside<'a> {
     Http,
-    Mqtt,
+    Mqtt {
+        /// Who signs the certificates of clients; none: no client has to show one.
+        authorities: Option<&'a Path>,
+    },
 }
 
 /// Whether connections to an address are encrypted.
@@ -79,7 +98,7 @@ pub(crate) fn prepare(
     listen: &Listen,
     dir: &Path,
     now: SystemTime,
-    inside: Inside,
+    inside: Inside<'_>,
 ) -> Result<Tls, TlsError> {
     let own = [&listen.certificate, &listen.key].map(|p| !p.as_os_str().is_empty());
     let (certificate, key) = match own {
@@ -91,7 +110,7 @@ pub(crate) fn prepare(
     Ok(Tls { acceptor, certificate })
 }
 
-fn acceptor(certificate: &Path, key: &Path, inside: Inside) -> Result<TlsAcceptor, TlsError> {
+fn acceptor(certificate: &Path, key: &Path, inside: Inside<'_>) -> Result<TlsAcceptor, TlsError> {
     let pem = |path: &Path, error: rustls::pki_types::pem::Error| TlsError::Pem {
         path: path.to_owned(),
         reason: error.to_string(),
@@ -101,16 +120,39 @@ fn acceptor(certificate: &Path, key: &Path, inside: Inside) -> Result<TlsAccepto
         .map_err(|error| pem(certificate, error))?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    let builder = match inside {
+        Inside::Mqtt { authorities: Some(path) } => {
+            builder.with_client_cert_verifier(verifier_of_clients(path, provider)?)
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, private)?;
     config.alpn_protocols = match inside {
         Inside::Http => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         // Few clients of MQTT offer a name; with none here, all are taken as they come.
-        Inside::Mqtt => Vec::new(),
+        Inside::Mqtt { .. } => Vec::new(),
     };
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Lets in who shows a certificate of one of the authorities in a file.
+fn verifier_of_clients(
+    path: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let unusable = |reason: String| TlsError::Authorities { path: path.to_owned(), reason };
+    let mut roots = RootCertStore::empty();
+    let found = CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))?;
+    for authority in found {
+        let authority = authority.map_err(|error| unusable(error.to_string()))?;
+        roots.add(authority).map_err(|error| unusable(error.to_string()))?;
+    }
+    // One without authorities is refused here.
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|error| unusable(error.to_string()))
 }
 
 /// The generated certificate's files; made anew when missing or old.
@@ -161,3 +203,6 @@ fn host_name() -> Option<String> {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
     plain.then(|| name.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,6 +115,43 @@ fn rights_decide_who_publishes_and_end_with_the_token() {
     let path = format!("/api/v1/tokens/{}", machine["id"].as_str().unwrap());
     assert_eq!(api.send("DELETE", &path, &[], &[]).unwrap().status, 204);
     publisher.until_closed().unwrap();
+
+    // A token that ends by itself takes its connections along.
+    let soon =
+        weir_model::Timestamp::from_system(std::time::SystemTime::now() + Duration::from_secs(3));
+    let body = json!({"name": "short", "scopes": ["sample:write"], "expires": soon});
+    let short = api.post("/api/v1/tokens", &body).unwrap();
+    let mut publisher =
+        Publisher::connect(address, "press", short["token"].as_str().unwrap()).unwrap();
+    publisher.until_closed().unwrap();
+    weir.stop().unwrap();
+}
+
+#[test]
+fn whoever_may_less_than_before_is_sent_away() {
+    let data = tempfile::tempdir().unwrap();
+    let (weir, address) = start(data.path());
+    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
+    let all = weir.api().sign_in_for_token(&user, &password, &[]).unwrap();
+    let api = weir.api().with_token(&all);
+    let machine = json!({"name": "press", "password": "correct horse battery staple",
+                         "roles": ["engineer"], "ceiling": "core"});
+    let id = api.post("/api/v1/users", &machine).unwrap()["id"].as_str().unwrap().to_owned();
+    let expires = weir_model::Timestamp::from_system(
+        std::time::SystemTime::now() + Duration::from_secs(3600),
+    );
+    let scopes = ["sample:read", "sample:write"];
+    let body = json!({"name": "press", "user": id, "scopes": scopes, "expires": expires});
+    let token = api.post("/api/v1/tokens", &body).unwrap();
+    let token = token["token"].as_str().unwrap();
+    let mut publisher = Publisher::connect(address, "press", token).unwrap();
+    // It may publish as before, and no longer subscribe.
+    let path = format!("/api/v1/users/{}", id.replace('/', "%2F"));
+    let lower = json!({"ceiling": "general"});
+    assert_eq!(api.json("PATCH", &path, &lower).unwrap().status, 200);
+    publisher.until_closed().unwrap();
+    let mut publisher = Publisher::connect(address, "press", token).unwrap();
+    assert_eq!(publisher.publish_all("t", &["1".to_owned()]).unwrap(), 1);
     weir.stop().unwrap();
 }
 

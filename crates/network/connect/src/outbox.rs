@@ -46,6 +46,9 @@ pub(crate) struct Parcel {
     pub(crate) arrival: Timestamp,
     pub(crate) samples: Vec<(TagId, Sample)>,
     pub(crate) backfill: bool,
+    /// What came with these samples did not fit: the next parcel with the same `backfill` goes on
+    /// with it, and the last one brings the receipts.
+    pub(crate) continued: bool,
     /// Called when all samples are on disk, or lost.
     pub(crate) receipts: Vec<Receipt>,
 }
@@ -134,8 +137,10 @@ impl Outbox {
 
     /// Delivers what one device sends, in order, until the device is gone.
     pub(crate) async fn pump(self: Arc<Self>, key: Key, mut parcels: mpsc::Receiver<Parcel>) {
+        // Live samples may overtake history that takes several parcels, so each has its own.
+        let (mut live_worst, mut backfill_worst) = (Settled::Stored, Settled::Stored);
         while let Some(parcel) = parcels.recv().await {
-            let Parcel { arrival, samples, backfill, receipts } = parcel;
+            let Parcel { arrival, samples, backfill, continued, receipts } = parcel;
             let settled = if samples.is_empty() {
                 Settled::Stored
             } else {
@@ -144,8 +149,13 @@ impl Outbox {
                 let batch = Batch { tenant: key.0, producer, backfill, arrival, samples };
                 self.dispatch(&key, batch, !receipts.is_empty()).await
             };
+            let worst = if backfill { &mut backfill_worst } else { &mut live_worst };
+            *worst = worse(*worst, settled);
             for receipt in receipts {
-                receipt.settle(settled);
+                receipt.settle(*worst);
+            }
+            if !continued {
+                *worst = Settled::Stored;
             }
         }
     }
@@ -372,6 +382,16 @@ pub(crate) fn producer_key(tenant: TenantId, folded: &str) -> Key {
         format!("{DEVICE_PRODUCERS}{}~{length}~{forward:08x}{backward:08x}", &folded[..front])
             .into(),
     )
+}
+
+/// The outcome of two parcels whose receipts are the same. What may be sent again comes first: who
+/// was told of the refusal would not send it.
+fn worse(one: Settled, other: Settled) -> Settled {
+    match (one, other) {
+        (Settled::Dropped, _) | (_, Settled::Dropped) => Settled::Dropped,
+        (Settled::Refused, _) | (_, Settled::Refused) => Settled::Refused,
+        (Settled::Stored, Settled::Stored) => Settled::Stored,
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

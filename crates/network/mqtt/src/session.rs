@@ -30,6 +30,10 @@ const MESSAGES_MAX: usize = 1000;
 /// Readings of one piece of work; the points of one message more.
 const READINGS_MAX: usize = 1000;
 
+/// Payload of one piece of work in bytes, one message more. A number of an array takes about twelve times
+/// the room of its text, and what the supervisor cannot hold it has to refuse.
+const PAYLOAD_BYTES_MAX: usize = 512 * 1024;
+
 /// Characters of a topic that are shown.
 const TOPIC_CHARS_MAX: usize = 120;
 
@@ -191,8 +195,10 @@ impl MqttSession {
         }
         let mut collected = Collected::default();
         let mut receipts = Vec::new();
-        while collected.readings.len() < READINGS_MAX {
+        let mut bytes = 0;
+        while collected.readings.len() < READINGS_MAX && bytes < PAYLOAD_BYTES_MAX {
             let Some(mut message) = self.waiting.pop_front() else { break };
+            bytes += message.payload.len();
             let readings = self.readings(&message);
             let late = self.catch_up.is_late(message.arrived, &readings);
             let begun = !collected.readings.is_empty();

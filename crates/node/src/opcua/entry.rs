@@ -49,7 +49,12 @@ pub(super) async fn let_in(
     };
     match who(rooms, user, password, remote).await {
         Ok(caller) => {
-            let event = Event::SignIn { user: user.to_owned(), ok: true, reason: None };
+            // A token says whose it is; what was typed beside it says nothing.
+            let user = match caller.credential() {
+                Some(_) => caller.principal.to_string(),
+                None => user.to_owned(),
+            };
+            let event = Event::SignIn { user, ok: true, reason: None };
             let entry = Entry::new(now(), caller.author(CAUSE, request()), event);
             if let Err(error) = rooms.audit.append(entry.from_remote(Some(remote))).await {
                 tracing::error!(%error, "nobody is let in who cannot be written down");

@@ -71,9 +71,34 @@ impl Running {
         let samples = vec![(TagId(device as u32), Sample::good(time, Value::I64(n)))];
         let arrival = self.outbox.clock.now();
         self.senders[device]
-            .send(Parcel { arrival, samples, backfill: false, receipts: Vec::new() })
+            .send(Parcel {
+                arrival,
+                samples,
+                backfill: false,
+                continued: false,
+                receipts: Vec::new(),
+            })
             .await
             .unwrap();
+    }
+
+    /// Sends one part of what came together; the last part has the receipt.
+    async fn send_part(&self, text: &str, backfill: bool, receipt: Option<Receipt>) {
+        let arrival = self.outbox.clock.now();
+        let samples = vec![(TagId(1), Sample::good(arrival, Value::Text(text.into())))];
+        let continued = receipt.is_none();
+        let receipts = receipt.into_iter().collect();
+        let parcel = Parcel { arrival, samples, backfill, continued, receipts };
+        self.senders[0].send(parcel).await.unwrap();
+    }
+
+    async fn settled(&self, text: &str, backfill: bool) -> Settled {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let receipt = Receipt::new(|settled| {
+            let _ = tell.send(settled);
+        });
+        self.send_part(text, backfill, Some(receipt)).await;
+        told.await.unwrap()
     }
 
     async fn end(self) {
@@ -235,4 +260,35 @@ fn producers_are_distinct_and_short_enough() {
     for folded in [&long, &other] {
         assert!(Producer::new(&name(folded), 1).is_ok());
     }
+}
+
+#[tokio::test]
+async fn a_receipt_tells_the_worst_of_all_parcels_that_it_is_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::default());
+    let mut options = options(dir.path());
+    options.spool_bytes_max = 16 << 10;
+    options.spool_full = SpoolFull::DropNewest;
+    let running = start(&store, &options, 1);
+    let lost = |samples| running.outbox.status().dropped_samples == samples;
+
+    *lock(&store.refuse) = Some(Refused::Never("too far in the future".to_owned()));
+    running.send_part("history", true, None).await;
+    until("the first part is refused", || lost(1)).await;
+    *lock(&store.refuse) = None;
+    assert_eq!(running.settled("live", false).await, Settled::Stored, "that was of the history");
+    assert_eq!(running.settled("history", true).await, Settled::Refused);
+    assert_eq!(running.settled("history", true).await, Settled::Stored, "the next begins anew");
+
+    // What is lost may be sent again, whatever became of the other parts.
+    *lock(&store.refuse) = Some(Refused::Later("disk full".to_owned()));
+    running.send_part(&"x".repeat(32 << 10), false, None).await;
+    until("the second loss is counted", || lost(2)).await;
+    *lock(&store.refuse) = Some(Refused::Never("too far in the future".to_owned()));
+    running.send_part("live", false, None).await;
+    until("the third loss is counted", || lost(3)).await;
+    *lock(&store.refuse) = Some(Refused::Later("disk full".to_owned()));
+    assert_eq!(running.settled("kept", false).await, Settled::Dropped);
+    assert_eq!(running.settled("kept", false).await, Settled::Stored);
+    running.end().await;
 }

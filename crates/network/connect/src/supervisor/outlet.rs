@@ -1,5 +1,6 @@
 //! Samples of one device on their way to its pump.
 
+use std::collections::HashSet;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use weir_model::{Sample, TagId, Timestamp, Value};
 
-use crate::Receipt;
 use crate::outbox::Parcel;
 use crate::status::Meters;
+use crate::{Receipt, Settled};
 
 /// A parcel leaves when it has this many samples, even if more is due.
 const PARCEL_SAMPLES_MAX: usize = 1000;
@@ -20,6 +21,10 @@ const PARCEL_AGE_MAX: Duration = Duration::from_millis(200);
 
 /// Most bytes of one parcel: half of what the historian takes as one batch.
 const PARCEL_BYTES_MAX: usize = 4 << 20;
+
+/// Most days (UTC) of one parcel: the historian refuses a batch with more for ever, and times are the
+/// peer's.
+const PARCEL_DAYS_MAX: usize = 400;
 
 /// Samples that may wait in memory while the pump is busy, beyond twice the number of points.
 const WAITING_SAMPLES_MIN: usize = 10_000;
@@ -46,6 +51,8 @@ struct Waiting {
     samples: Vec<(TagId, Sample)>,
     bytes: usize,
     receipts: Vec<Receipt>,
+    /// Some was dropped since [`Outlet::begin`], maybe of what the next receipt is for.
+    lost: bool,
     since: Option<(Timestamp, Instant)>,
 }
 
@@ -70,9 +77,19 @@ impl Outlet {
         Meters::add(&self.meters.samples, 1);
     }
 
-    /// Takes a receipt for the samples that were pushed last.
+    /// What is pushed from here on came together, and the next receipt is for all of it.
+    pub(super) fn begin(&mut self) {
+        self.live.lost = false;
+        self.backfill.lost = false;
+    }
+
+    /// Takes a receipt for what was pushed since [`Outlet::begin`]. Where some of that was dropped, the
+    /// receipt says so at once.
     pub(super) fn receipt(&mut self, receipt: Receipt, now: Timestamp, backfill: bool) {
         let waiting = if backfill { &mut self.backfill } else { &mut self.live };
+        if waiting.lost {
+            return receipt.settle(Settled::Dropped);
+        }
         waiting.since.get_or_insert((now, Instant::now()));
         waiting.receipts.push(receipt);
     }
@@ -137,25 +154,32 @@ impl Waiting {
         let rest = self.samples.split_off(count);
         let samples = mem::replace(&mut self.samples, rest);
         self.bytes -= samples.iter().map(|(_, sample)| bytes_of(sample)).sum::<usize>();
-        let receipts = if self.samples.is_empty() {
-            mem::take(&mut self.receipts)
-        } else {
+        let continued = !self.samples.is_empty();
+        let receipts = if continued {
             self.since = Some((arrival, since));
             Vec::new()
+        } else {
+            mem::take(&mut self.receipts)
         };
-        Some(Parcel { arrival, samples, backfill, receipts })
+        Some(Parcel { arrival, samples, backfill, continued, receipts })
     }
 
     fn fitting(&self) -> usize {
-        if self.bytes <= PARCEL_BYTES_MAX {
-            return self.samples.len();
-        }
         let mut bytes = 0;
+        let mut days = HashSet::new();
+        let mut before = None;
         let fits = |(_, sample): &&(TagId, Sample)| {
             bytes += bytes_of(sample);
-            bytes <= PARCEL_BYTES_MAX
+            let day = sample.time.day();
+            // Neighbours are mostly of one day.
+            if before.replace(day) != Some(day) {
+                days.insert(day);
+            }
+            bytes <= PARCEL_BYTES_MAX && days.len() <= PARCEL_DAYS_MAX
         };
-        self.samples.iter().take_while(fits).count().max(1)
+        // One that is too large by itself goes alone.
+        let count = self.samples.iter().take_while(fits).count();
+        count.max(1).min(self.samples.len())
     }
 
     /// What was dropped is not acknowledged, nor is what came with it: it may come again.
@@ -163,6 +187,7 @@ impl Waiting {
         let half = self.samples.len().div_ceil(2);
         self.bytes -= self.samples.drain(..half).map(|(_, s)| bytes_of(&s)).sum::<usize>();
         self.receipts.clear();
+        self.lost = true;
         half
     }
 }

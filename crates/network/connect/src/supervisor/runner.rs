@@ -357,6 +357,7 @@ impl Runner {
             self.meters.last_latency_us.store(latency_us, Relaxed);
         }
         let mut changed = false;
+        self.outlet.begin();
         for reading in collected.readings {
             if collected.backfill {
                 self.take_history(reading, now);

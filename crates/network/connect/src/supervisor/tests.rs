@@ -3,10 +3,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use async_trait::async_trait;
 use serde_json::json;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use weir_model::{Batch, DataType, Sample, Timestamp};
 
 use super::*;
-use crate::{Collected, Fault, Point, RawWrite, Reading, Refused, Session, WriteLimits};
+use crate::{
+    Collected, Fault, Point, RawWrite, Reading, Receipt, Refused, Session, Settled, WriteLimits,
+};
 
 /// What a fake device does at its next calls; without a script it answers well.
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ enum Act {
     FaultAt(usize),
     Panic,
     Missed,
+    /// Brings so many readings of the first point, with one receipt for all.
+    Owed(usize, UnboundedSender<Settled>),
 }
 
 #[derive(Default)]
@@ -95,7 +100,7 @@ impl Session for FakeSession {
     async fn collect(&mut self) -> Result<Collected, DriverError> {
         let indexes: Vec<usize> = (0..self.spec.points.len()).collect();
         let mut readings = self.read(&indexes).await?;
-        let mut missed = 0;
+        let (mut missed, mut receipt) = (0, None);
         match self.fake.act(&self.spec.device) {
             Some(Act::FailCollect(kind)) => {
                 return Err(DriverError::new(kind, self.spec.label(), "h:1", "gone"));
@@ -107,9 +112,15 @@ impl Session for FakeSession {
             }
             Some(Act::Panic) => panic!("a mistake in a driver (expected in this test)"),
             Some(Act::Missed) => missed = 3,
+            Some(Act::Owed(count, told)) => {
+                readings = self.read(&vec![0; count]).await?;
+                receipt = Some(Receipt::new(move |settled| {
+                    let _ = told.send(settled);
+                }));
+            }
             Some(Act::RefuseConnect) | None => {}
         }
-        Ok(Collected { readings, requests: 1, missed, ..Collected::default() })
+        Ok(Collected { readings, requests: 1, missed, receipt, ..Collected::default() })
     }
 
     async fn read(&mut self, points: &[usize]) -> Result<Vec<Reading>, DriverError> {
@@ -263,6 +274,17 @@ async fn a_faulty_point_degrades_and_leaves_the_others_alone() {
     bench.until("too slow", |b| b.status(1).state == State::Degraded).await;
     assert!(bench.status(1).reason.unwrap().contains("slower than its interval"));
     bench.until("fast enough", |b| b.status(1).state == State::Online).await;
+}
+
+#[tokio::test]
+async fn samples_that_were_dropped_are_not_acknowledged() {
+    let bench = bench();
+    let (told, mut receipts) = unbounded_channel();
+    // More at once than may wait in memory, and then a little.
+    bench.fake.plan("88.100/d1", [Act::Owed(30_000, told.clone()), Act::Owed(1, told)]);
+    bench.supervisor.apply(spec(1, 1)).await.unwrap();
+    assert_eq!(receipts.recv().await, Some(Settled::Dropped));
+    assert_eq!(receipts.recv().await, Some(Settled::Stored));
 }
 
 #[tokio::test]

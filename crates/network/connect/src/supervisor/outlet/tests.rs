@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -62,6 +63,7 @@ async fn large_values_are_cut_into_parcels_and_receipts_go_with_the_last() {
         assert!(bytes <= PARCEL_BYTES_MAX);
         samples += parcel.samples.len();
         assert_eq!(parcel.receipts.len(), usize::from(samples == 10));
+        assert_eq!(parcel.continued, samples < 10);
         assert_eq!(*settled.lock().unwrap(), None);
         parcel.receipts.into_iter().for_each(|receipt| receipt.settle(Settled::Stored));
     }
@@ -94,6 +96,67 @@ async fn what_is_dropped_is_not_acknowledged_and_a_peer_that_can_wait_is_told_to
         outlet.push(TagId(1), sample(Value::U64(n)), NOW, false);
     }
     assert_eq!(*settled.lock().unwrap(), Some(Settled::Dropped));
+    outlet.begin();
     outlet.receipt(Receipt::new(|_| ()), NOW, false);
     assert!(outlet.is_full());
+}
+
+#[tokio::test]
+async fn a_receipt_whose_own_samples_were_dropped_does_not_say_stored() {
+    for backfill in [false, true] {
+        let (mut outlet, mut pump, meters) = outlet(0);
+        let (tell, mut settled) = mpsc::unbounded_channel();
+        let receipt = || {
+            let tell = tell.clone();
+            Receipt::new(move |settled| {
+                let _ = tell.send(settled);
+            })
+        };
+        outlet.begin();
+        for n in 0..=WAITING_SAMPLES_MIN as u64 {
+            outlet.push(TagId(1), sample(Value::U64(n)), NOW, backfill);
+        }
+        assert!(meters.dropped.load(Relaxed) > 0);
+        outlet.receipt(receipt(), NOW, backfill);
+        assert_eq!(settled.try_recv(), Ok(Settled::Dropped));
+
+        // What comes next is whole.
+        outlet.begin();
+        outlet.push(TagId(1), sample(Value::U64(0)), NOW, backfill);
+        outlet.receipt(receipt(), NOW, backfill);
+        outlet.send().await;
+        let receipts = pump.recv().await.unwrap().receipts;
+        receipts.into_iter().for_each(|receipt| receipt.settle(Settled::Stored));
+        assert_eq!(settled.try_recv(), Ok(Settled::Stored));
+    }
+}
+
+#[tokio::test]
+async fn no_parcel_has_more_days_than_the_historian_takes() {
+    const DAYS: usize = 2 * PARCEL_DAYS_MAX + 1;
+    let (mut outlet, mut pump, _) = outlet(1);
+    // Each day comes twice, its second time far from the first.
+    let days: Vec<usize> = (0..DAYS).chain(0..DAYS).collect();
+    for day in &days {
+        let time = Timestamp::start_of_day(i32::try_from(*day).unwrap());
+        outlet.push(TagId(1), Sample::good(time, Value::U64(1)), NOW, true);
+    }
+    outlet.receipt(Receipt::new(|_| ()), NOW, true);
+    let mut sent = Vec::new();
+    while sent.len() < days.len() {
+        outlet.send().await;
+        let parcel = pump.recv().await.unwrap();
+        let times = || parcel.samples.iter().map(|(_, sample)| sample.time.day());
+        let count = times().collect::<HashSet<_>>().len();
+        assert!((1..=PARCEL_DAYS_MAX).contains(&count), "{count} days");
+        sent.extend(times().map(|day| day as usize));
+        assert_eq!(parcel.continued, sent.len() < days.len());
+        assert_eq!(parcel.receipts.len(), usize::from(!parcel.continued));
+    }
+    assert_eq!(sent, days);
+    assert!(!outlet.is_ready());
+    // A receipt alone is a parcel, too.
+    outlet.receipt(Receipt::new(|_| ()), NOW, true);
+    outlet.send().await;
+    assert!(pump.recv().await.unwrap().samples.is_empty());
 }
