@@ -11,11 +11,11 @@ use std::time::Instant;
 use opcua::core::{RequestMessage, ResponseMessage};
 use opcua::crypto::SecurityPolicy;
 use opcua::types::{
-    FindServersResponse, GetEndpointsResponse, ResponseHeader, ServiceFault, StatusCode,
+    FindServersResponse, GetEndpointsResponse, ObjectId, ResponseHeader, ServiceFault, StatusCode,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,10 @@ const ANSWERS_MAX: usize = 16;
 
 /// Requests of one connection that are worked on at a time. The next one is read when one ends.
 const REQUESTS_MAX: usize = 16;
+
+/// Bytes of a request before a session is active: openings and sign-ins are small, even with chains
+/// of certificates, and whoever has shown nothing holds no more of the server's memory.
+const STRANGERS_MESSAGE_BYTES_MAX: usize = 64 << 10;
 
 /// Times the connect time-out that a channel may be without an active session: clients look around
 /// first, and people choose an endpoint.
@@ -112,6 +116,20 @@ pub(crate) struct Connection {
     /// Since when it is not.
     since: Mutex<Instant>,
     requests: Arc<Semaphore>,
+    /// Its place among all connections. Work that goes on when the client has left still takes it:
+    /// nobody piles work up by coming and going.
+    _place: OwnedSemaphorePermit,
+    _secured: Secured,
+}
+
+/// Forgets a connection's certificate, however the connection ends: when nothing works on it any
+/// more, as the opening of its channel may still be under way when its client has gone.
+struct Secured(Arc<Shared>, u64);
+
+impl Drop for Secured {
+    fn drop(&mut self) {
+        self.0.secured().remove(&self.1);
+    }
 }
 
 /// Why a connection ends by the server's will.
@@ -132,6 +150,7 @@ pub(crate) async fn serve(
     mut stream: TcpStream,
     address: SocketAddr,
     number: u64,
+    place: OwnedSemaphorePermit,
 ) {
     // Answers are small, and clients wait for them.
     let _ = stream.set_nodelay(true);
@@ -148,6 +167,7 @@ pub(crate) async fn serve(
     let (sender, receiver) = mpsc::channel(ANSWERS_MAX);
     let connection = Arc::new(Connection {
         close: shared.stop.child_token(),
+        _secured: Secured(Arc::clone(&shared), number),
         shared,
         address,
         outgoing: Outgoing(sender),
@@ -157,6 +177,7 @@ pub(crate) async fn serve(
         is_active: AtomicBool::new(false),
         since: Mutex::new(Instant::now()),
         requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+        _place: place,
     });
     let (mut read, mut write) = stream.split();
     let reader = async {
@@ -172,7 +193,6 @@ pub(crate) async fn serve(
         () = write_all(&connection, receiver, &mut write) => {}
         () = stopped(&connection) => {}
     }
-    connection.shared.secured().remove(&number);
 }
 
 /// A connection that is closed from elsewhere has a moment to say so.
@@ -261,12 +281,15 @@ impl Connection {
     /// Takes a frame of a request, and the request once it is whole.
     async fn take(self: &Arc<Self>, frame: &Frame, assembly: &mut Assembly) -> Result<(), End> {
         let refused = |status| End::new(status, "a message was not accepted");
-        let limits = &self.shared.limits;
+        let mut bytes_max = self.shared.limits.message_bytes_max;
+        if !self.is_active.load(Ordering::Relaxed) {
+            bytes_max = bytes_max.min(STRANGERS_MESSAGE_BYTES_MAX);
+        }
         let piece = match &mut *self.channel() {
             Some(channel) => channel.receive(frame, Instant::now()).map_err(refused)?,
             None => return Err(refused(StatusCode::BadTcpSecureChannelUnknown)),
         };
-        let whole = assembly.add(piece, frame.last, limits.message_bytes_max).map_err(refused)?;
+        let whole = assembly.add(piece, frame.last, bytes_max).map_err(refused)?;
         match whole {
             Some(whole) => self.request(whole).await,
             None => Ok(()),
@@ -274,6 +297,19 @@ impl Connection {
     }
 
     async fn request(self: &Arc<Self>, whole: Piece) -> Result<(), End> {
+        let Some((policy, mode, channel)) = self.security() else {
+            return Err(End::new(StatusCode::BadTcpSecureChannelUnknown, "no channel"));
+        };
+        // Looked at before the body is read, which may become much larger than its bytes.
+        if !endpoints::is_offered(&self.shared, policy, mode)
+            && !message::service(&whole.body, &self.shared.context).is_some_and(is_for_all)
+        {
+            // Without security one may look around, and nothing else.
+            return Err(End::new(
+                StatusCode::BadSecurityPolicyRejected,
+                "this server wants signed messages",
+            ));
+        }
         let request = match message::decode(&whole.body, &self.shared.context) {
             Ok(request) => request,
             Err(unreadable) => {
@@ -281,9 +317,6 @@ impl Connection {
                 self.outgoing.answer(whole.request, fault.into()).await;
                 return Ok(());
             }
-        };
-        let Some((policy, mode, channel)) = self.security() else {
-            return Err(End::new(StatusCode::BadTcpSecureChannelUnknown, "no channel"));
         };
         let (number, handle) = (whole.request, request.request_header().request_handle);
         match request {
@@ -302,13 +335,6 @@ impl Connection {
                 let servers = Some(Vec::from_iter(wanted.then_some(own)));
                 let answer = FindServersResponse { response_header: header, servers };
                 self.outgoing.answer(number, answer.into()).await;
-            }
-            _ if !endpoints::is_offered(&self.shared, policy, mode) => {
-                // Without security one may look around, and nothing else.
-                return Err(End::new(
-                    StatusCode::BadSecurityPolicyRejected,
-                    "this server wants signed messages",
-                ));
             }
             request => self.dispatch(request, number, handle, channel).await,
         }
@@ -330,34 +356,55 @@ impl Connection {
             request => request,
         };
         let Ok(permit) = Arc::clone(&self.requests).acquire_owned().await else { return };
+        let permit = Arc::new(permit);
+        let limit = self.shared.limits.request_timeout;
+        let hint = match request.request_header().timeout_hint {
+            0 => limit,
+            hint => limit.min(std::time::Duration::from_millis(hint.into())),
+        };
+        // The work has a task of its own, with the permit: a client that waits for less than it takes
+        // is answered early, but what it has asked for is neither piled up nor left half done.
+        let (connection, held) = (Arc::clone(self), Arc::clone(&permit));
+        let work = tokio::spawn(async move {
+            let _held = held;
+            tokio::select! {
+                answer = connection.work(request, channel) => answer,
+                () = connection.shared.stop.cancelled() => Err(StatusCode::BadServerHalted),
+            }
+        });
         let connection = Arc::clone(self);
         tokio::spawn(async move {
-            let limits = &connection.shared.limits;
-            let hint = match request.request_header().timeout_hint {
-                0 => limits.request_timeout,
-                hint => limits.request_timeout.min(std::time::Duration::from_millis(hint.into())),
-            };
-            let work = async {
-                match request {
-                    RequestMessage::CreateSession(request) => {
-                        session::create(&connection, *request).await
-                    }
-                    RequestMessage::ActivateSession(request) => {
-                        session::activate(&connection, *request).await
-                    }
-                    RequestMessage::CloseSession(request) => session::close(&connection, &request),
-                    request => services::serve(&connection, request, channel).await,
-                }
-            };
-            let answer = tokio::select! {
-                answer = timeout(hint, work) => answer.unwrap_or(Err(StatusCode::BadTimeout)),
-                () = connection.shared.stop.cancelled() => Err(StatusCode::BadServerHalted),
+            let answer = match timeout(hint, work).await {
+                Ok(worked) => worked.unwrap_or(Err(StatusCode::BadInternalError)),
+                Err(_) => Err(StatusCode::BadTimeout),
             };
             let answer = answer.unwrap_or_else(|status| ServiceFault::new(handle, status).into());
             connection.outgoing.answer(number, answer).await;
             drop(permit);
         });
     }
+
+    async fn work(
+        self: &Arc<Self>,
+        request: RequestMessage,
+        channel: u32,
+    ) -> Result<ResponseMessage, StatusCode> {
+        match request {
+            RequestMessage::CreateSession(request) => session::create(self, *request).await,
+            RequestMessage::ActivateSession(request) => session::activate(self, *request).await,
+            RequestMessage::CloseSession(request) => session::close(self, &request),
+            request => services::serve(self, request, channel).await,
+        }
+    }
+}
+
+/// Whether a service is for those as well who have shown nothing.
+fn is_for_all(service: ObjectId) -> bool {
+    matches!(
+        service,
+        ObjectId::GetEndpointsRequest_Encoding_DefaultBinary
+            | ObjectId::FindServersRequest_Encoding_DefaultBinary
+    )
 }
 
 /// The next frame; the deadline may move while it is waited for.

@@ -21,7 +21,8 @@ use crate::shared::Shared;
 use crate::subscription::item::{Item, Source};
 use crate::subscription::{Cycle, Subscription};
 
-/// Tags whose newest samples are read at a time when the live stream was too fast.
+/// Tags whose newest samples are read at a time when the live stream was too fast, and attributes that
+/// are read at a time.
 const CATCH_UP: usize = 1_000;
 
 /// Ended subscriptions that a client has still to be told of.
@@ -103,14 +104,10 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Names whose subscriptions these are. They end if it is somebody else than before.
+    /// Names whose subscriptions these are. It stays the same as long as there are any: sessions do
+    /// not change their user.
     pub(crate) fn set_principal(&self, principal: Principal) {
-        let mut state = self.state();
-        if state.principal.as_ref().is_some_and(|old| old.name() != principal.name()) {
-            let ids: Vec<u32> = state.subscriptions.keys().copied().collect();
-            ids.into_iter().for_each(|id| drop(self.take(&mut state, id)));
-        }
-        state.principal = Some(principal);
+        self.state().principal = Some(principal);
     }
 
     pub(crate) fn is_of(&self, name: &str) -> bool {
@@ -339,15 +336,15 @@ impl Publisher {
                 }
             }
         }
-        if due.is_empty() {
-            return;
-        }
-        let wanted: Vec<_> = due.iter().map(|(.., node, attribute)| (node, *attribute)).collect();
-        let values = read::attributes(shared, principal, &[], &wanted).await;
-        let mut state = self.state();
-        for ((id, item, ..), value) in due.into_iter().zip(values) {
-            if let Some(subscription) = state.subscriptions.get_mut(&id) {
-                subscription.with(item, |item| item.offer_value(value, now));
+        for due in due.chunks(CATCH_UP) {
+            let wanted: Vec<_> =
+                due.iter().map(|(.., node, attribute)| (node, *attribute)).collect();
+            let values = read::attributes(shared, principal, &[], &wanted).await;
+            let mut state = self.state();
+            for ((id, item, ..), value) in due.iter().zip(values) {
+                if let Some(subscription) = state.subscriptions.get_mut(id) {
+                    subscription.with(*item, |item| item.offer_value(value, now));
+                }
             }
         }
     }
@@ -395,7 +392,10 @@ impl Drop for Publisher {
 impl State {
     fn take(&mut self, id: u32) -> Option<Subscription> {
         let subscription = self.subscriptions.remove(&id)?;
-        let tags: Vec<TagId> = subscription.items().filter_map(|item| item.tag()).collect();
+        let mut tags: Vec<TagId> = subscription.items().filter_map(|item| item.tag()).collect();
+        // Many items may watch one tag.
+        tags.sort_unstable();
+        tags.dedup();
         for tag in tags {
             self.forget(tag, |(subscription, _)| subscription == id);
         }

@@ -314,8 +314,7 @@ async fn accept(
         let shared = Arc::clone(&shared);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         tasks.spawn(async move {
-            connection::serve(shared, stream, address, number).await;
-            drop(place);
+            connection::serve(shared, stream, address, number, place).await;
         });
     }
 }

@@ -9,11 +9,13 @@ mod write;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use opcua::core::{RequestMessage, ResponseMessage};
 use opcua::types::{
-    CancelResponse, RegisterNodesResponse, ResponseHeader, StatusCode, UnregisterNodesResponse,
+    BinaryEncodable, CancelResponse, RegisterNodesResponse, ResponseHeader, StatusCode,
+    UnregisterNodesResponse,
 };
 use weir_model::Identifier;
 
@@ -29,6 +31,36 @@ pub(crate) struct Ask<'a> {
     pub(crate) session: &'a Arc<Session>,
     pub(crate) principal: Principal,
     pub(crate) locales: Arc<[String]>,
+    /// References of the standard's nodes that were looked at.
+    looked: AtomicUsize,
+}
+
+/// References of the standard's nodes that are looked at for one request: many times what it has
+/// altogether. They are in memory, so that nothing else would hold a client back.
+const LOOKED_MAX: usize = 1_000_000;
+
+/// Bytes of an answer that is being made.
+#[derive(Debug)]
+pub(crate) struct Budget(usize);
+
+impl Budget {
+    pub(crate) fn new(shared: &Shared) -> Self {
+        Self(shared.limits.message_bytes_max)
+    }
+
+    /// Takes a part's bytes.
+    ///
+    /// # Errors
+    /// `BadResponseTooLarge`.
+    pub(crate) fn take(
+        &mut self,
+        part: &impl BinaryEncodable,
+        shared: &Shared,
+    ) -> Result<(), StatusCode> {
+        let bytes = part.byte_len(&shared.context.context());
+        self.0 = self.0.checked_sub(bytes).ok_or(StatusCode::BadResponseTooLarge)?;
+        Ok(())
+    }
 }
 
 /// Works on a request of an active session.
@@ -42,7 +74,7 @@ pub(crate) async fn serve(
     let session =
         shared.sessions.get(&header.authentication_token).ok_or(StatusCode::BadSessionIdInvalid)?;
     let (principal, locales) = session.principal(channel, Instant::now())?;
-    let ask = Ask { shared, session: &session, principal, locales };
+    let ask = Ask { shared, session: &session, principal, locales, looked: AtomicUsize::new(0) };
     let answer = ask.answer(request).await?;
     // Rights may have been taken away while the answer was made.
     if session.has_ended() { Err(StatusCode::BadSessionClosed) } else { Ok(answer) }
@@ -88,6 +120,15 @@ impl Ask<'_> {
             }
             _ => Err(StatusCode::BadServiceUnsupported),
         }
+    }
+
+    /// Counts references that are looked at.
+    ///
+    /// # Errors
+    /// `BadTooManyOperations` once there were too many.
+    fn look(&self, references: usize) -> Result<(), StatusCode> {
+        let before = self.looked.fetch_add(references, Ordering::Relaxed);
+        if before >= LOOKED_MAX { Err(StatusCode::BadTooManyOperations) } else { Ok(()) }
     }
 
     /// The operations of a request: at least one, and not too many.

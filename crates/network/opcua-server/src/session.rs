@@ -200,7 +200,7 @@ impl Sessions {
             points: Mutex::default(),
         });
         let mut sessions = self.lock();
-        if sessions.len() >= max {
+        if sessions.len() >= max && !make_room(&mut sessions) {
             return Err(StatusCode::BadTooManySessions);
         }
         sessions.insert(token.clone(), Arc::clone(&session));
@@ -211,6 +211,14 @@ impl Sessions {
     pub(crate) fn get(&self, token: &NodeId) -> Option<Arc<Session>> {
         let opcua::types::Identifier::ByteString(token) = &token.identifier else { return None };
         self.lock().get(token.as_ref()).cloned()
+    }
+
+    /// Whether a session is active over a channel.
+    pub(crate) fn is_active_over(&self, channel: u32) -> bool {
+        self.all().iter().any(|session| {
+            let state = session.state();
+            state.channel == channel && state.principal.is_some()
+        })
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
@@ -241,6 +249,30 @@ impl Sessions {
             }
         }
     }
+}
+
+/// Closes the oldest session that was never activated, for a new one (OPC 10000-4, clause 5.6.2): who
+/// opens sessions without showing who it is keeps nobody out.
+fn make_room(sessions: &mut HashMap<Vec<u8>, Arc<Session>>) -> bool {
+    let oldest = sessions
+        .values()
+        .filter_map(|session| {
+            let state = session.state();
+            state.principal.is_none().then_some((state.seen, session))
+        })
+        .min_by_key(|(seen, _)| *seen)
+        .map(|(_, session)| Arc::clone(session));
+    let Some(oldest) = oldest else { return false };
+    {
+        let mut state = oldest.state();
+        if state.principal.is_some() {
+            return false;
+        }
+        state.has_ended = true;
+    }
+    sessions.remove(&oldest.token);
+    oldest.publisher.close();
+    true
 }
 
 /// Unguessable bytes.

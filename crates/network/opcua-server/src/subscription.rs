@@ -25,15 +25,15 @@ pub(crate) const NOTIFICATIONS_MAX: usize = 10_000;
 /// Bytes of values in one message.
 const NOTIFICATION_BYTES_MAX: usize = 1 << 20;
 
-/// Longest publishing interval: a day.
-const INTERVAL_MAX: Duration = Duration::from_secs(86_400);
-
 /// Longest life of a subscription without a publish request: an hour. A client that comes back
 /// later begins anew.
 const LIFETIME_MAX: Duration = Duration::from_secs(3_600);
 
-/// Longest silence: half an hour.
-const KEEP_ALIVE_MAX: Duration = Duration::from_secs(1_800);
+/// Longest silence: a lifetime is at least three of them (OPC 10000-4, clause 5.14.2).
+const KEEP_ALIVE_MAX: Duration = Duration::from_secs(LIFETIME_MAX.as_secs() / 3);
+
+/// Longest publishing interval: a silence is at least one of them.
+const INTERVAL_MAX: Duration = KEEP_ALIVE_MAX;
 
 /// What a client asked a subscription to be, within bounds.
 #[derive(Debug, Clone, Copy, PartialEq)]

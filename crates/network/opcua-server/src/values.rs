@@ -176,11 +176,32 @@ pub(crate) fn ranged(mut value: DataValue, range: &NumericRange) -> DataValue {
         return value;
     }
     let Some(whole) = value.value.take() else { return value };
-    match whole.range_of(range) {
+    match part(&whole, range) {
         Ok(part) => value.value = Some(part),
         Err(status) => value.status = Some(status),
     }
     value
+}
+
+/// What a range leaves of a value. Weir's values have one dimension at most.
+fn part(whole: &Variant, range: &NumericRange) -> Result<Variant, StatusCode> {
+    let (min, max) = match range {
+        NumericRange::None => return Ok(whole.clone()),
+        NumericRange::Index(at) => (*at as usize, *at as usize),
+        NumericRange::Range(min, max) if min <= max => (*min as usize, *max as usize),
+        _ => return Err(StatusCode::BadIndexRangeNoData),
+    };
+    match whole {
+        // Counted in bytes. A part that would begin or end within a character is none: the library
+        // would panic at it.
+        Variant::String(text) => {
+            let text = text.as_ref();
+            let max = max.min(text.len().saturating_sub(1));
+            let part = text.get(min..=max).filter(|part| !part.is_empty());
+            part.map(Variant::from).ok_or(StatusCode::BadIndexRangeNoData)
+        }
+        whole => whole.range_of(range),
+    }
 }
 
 /// A value that is no sample, such as a server's own.

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 use opcua::core::RequestMessage;
 use opcua::crypto::SecurityPolicy;
 use opcua::types::{
-    ByteString, ChannelSecurityToken, DateTime, MessageSecurityMode, OpenSecureChannelRequest,
-    OpenSecureChannelResponse, ResponseHeader, SecurityTokenRequestType, StatusCode,
+    ByteString, ChannelSecurityToken, DateTime, MessageSecurityMode, ObjectId,
+    OpenSecureChannelRequest, OpenSecureChannelResponse, ResponseHeader, SecurityTokenRequestType,
+    StatusCode,
 };
 
 use super::{Connection, End, Out};
@@ -66,6 +67,10 @@ impl Connection {
         let mut fresh = Numbers::default();
         let numbers = channel.as_mut().map_or(&mut fresh, Channel::numbers);
         let piece = numbers.piece(&plain).map_err(refused)?;
+        let service = message::service(&piece.body, &self.shared.context);
+        if service != Some(ObjectId::OpenSecureChannelRequest_Encoding_DefaultBinary) {
+            return Err(refused(StatusCode::BadDecodingError));
+        }
         let request = match message::decode(&piece.body, &self.shared.context) {
             Ok(RequestMessage::OpenSecureChannel(request)) => request,
             _ => return Err(refused(StatusCode::BadDecodingError)),

@@ -201,6 +201,11 @@ pub(super) async fn activate(
         if state.has_ended {
             return Err(StatusCode::BadSessionClosed);
         }
+        // What the session watches, it watches with the rights of its user: somebody else opens a
+        // session of their own.
+        if state.principal.as_ref().is_some_and(|old| old.name() != principal.name()) {
+            return Err(StatusCode::BadIdentityChangeNotSupported);
+        }
         state.principal = Some(principal.clone());
         state.nonce.clone_from(&nonce);
         state.locales = locales;
@@ -248,11 +253,12 @@ pub(super) fn close(
         .get(&request.request_header.authentication_token)
         .ok_or(StatusCode::BadSessionIdInvalid)?;
     let channel = connection.security().map(|(_, _, channel)| channel);
-    if channel != Some(session.state().channel) {
+    let channel = channel.ok_or(StatusCode::BadSecureChannelClosed)?;
+    if session.state().channel != channel {
         return Err(StatusCode::BadSecureChannelIdInvalid);
     }
     shared.sessions.end(&session, request.delete_subscriptions);
-    connection.set_active(false);
+    connection.set_active(shared.sessions.is_active_over(channel));
     let response_header = ResponseHeader::new_good(&request.request_header);
     Ok(CloseSessionResponse { response_header }.into())
 }

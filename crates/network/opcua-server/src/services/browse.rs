@@ -10,7 +10,7 @@ use opcua::types::{
 };
 use weir_model::Identifier;
 
-use super::{Ask, unavailable};
+use super::{Ask, Budget, unavailable};
 use crate::plant::{Node, Tag};
 use crate::session::{BrowsePoint, Stage};
 use crate::space::{self, Property, Target};
@@ -55,11 +55,12 @@ pub(super) async fn browse(
         0 => most,
         wished => wished.min(most),
     };
-    let mut results = Vec::with_capacity(wanted.len());
+    let (mut results, mut budget) = (Vec::with_capacity(wanted.len()), Budget::new(ask.shared));
     for description in wanted {
         let stage = Stage::Fixed(0);
         let point = BrowsePoint { description, references_max, stage };
-        results.push(go_on(ask, point).await);
+        let one = go_on(ask, point).await;
+        add(ask, &mut budget, &mut results, one).await?;
     }
     Ok(BrowseResponse {
         response_header: ResponseHeader::new_good(&request.request_header),
@@ -74,13 +75,14 @@ pub(super) async fn browse_next(
     request: BrowseNextRequest,
 ) -> Result<ResponseMessage, StatusCode> {
     let points = ask.bounded(request.continuation_points)?;
-    let mut results = Vec::with_capacity(points.len());
+    let (mut results, mut budget) = (Vec::with_capacity(points.len()), Budget::new(ask.shared));
     for id in points {
-        results.push(match ask.session.take_browse(&id) {
+        let one = match ask.session.take_browse(&id) {
             Some(_) if request.release_continuation_points => failed(StatusCode::Good),
             Some(point) => go_on(ask, point).await,
             None => failed(StatusCode::BadContinuationPointInvalid),
-        });
+        };
+        add(ask, &mut budget, &mut results, one).await?;
     }
     Ok(BrowseNextResponse {
         response_header: ResponseHeader::new_good(&request.request_header),
@@ -88,6 +90,26 @@ pub(super) async fn browse_next(
         diagnostic_infos: None,
     }
     .into())
+}
+
+/// Adds a node's answer, if the whole stays within bounds. If not, the request fails, and nothing of
+/// it is to be gone on with.
+async fn add(
+    ask: &Ask<'_>,
+    budget: &mut Budget,
+    results: &mut Vec<BrowseResult>,
+    one: BrowseResult,
+) -> Result<(), StatusCode> {
+    let fits = budget.take(&one, ask.shared).and_then(|()| ask.look(0));
+    results.push(one);
+    if fits.is_err() {
+        for result in results.drain(..) {
+            ask.session.take_browse(&result.continuation_point);
+        }
+    }
+    // The standard's nodes are in memory: walking over them never waits by itself.
+    tokio::task::yield_now().await;
+    fits
 }
 
 fn failed(status_code: StatusCode) -> BrowseResult {
@@ -217,7 +239,11 @@ async fn fixed(ask: &Ask<'_>, target: &Target) -> Result<Vec<ReferenceDescriptio
             if !standard.exists(id) {
                 return Err(UNKNOWN);
             }
-            for link in standard.links(id) {
+            ask.look(0)?;
+            let links = standard.links(id);
+            // A node without any costs something as well.
+            ask.look(links.len().max(1))?;
+            for link in links {
                 if let Some(reference) =
                     standard_reference(ask, link.reference, link.forward, &link.target)
                 {
@@ -400,6 +426,7 @@ pub(super) async fn translate(
             }
             Err(status_code) => BrowsePathResult { status_code, targets: None },
         });
+        ask.look(0)?;
     }
     Ok(TranslateBrowsePathsToNodeIdsResponse {
         response_header: ResponseHeader::new_good(&request.request_header),
@@ -422,15 +449,23 @@ async fn follow(ask: &Ask<'_>, path: BrowsePath) -> Result<Vec<NodeId>, StatusCo
     }
     let mut here = vec![path.starting_node];
     for (at, element) in elements.iter().enumerate() {
-        let mut next = Vec::new();
+        let mut next: Vec<NodeId> = Vec::new();
         for id in &here {
-            match step(ask, id, element).await {
-                Ok(found) => next.extend(found),
+            let found = match step(ask, id, element).await {
+                Ok(found) => found,
                 // Only the start has to exist.
                 Err(status) if at == 0 => return Err(status),
-                Err(_) => {}
+                Err(_) => Vec::new(),
+            };
+            for id in found {
+                if next.len() < TARGETS_MAX && !next.contains(&id) {
+                    next.push(id);
+                }
             }
-            next.truncate(TARGETS_MAX);
+            tokio::task::yield_now().await;
+            if next.len() >= TARGETS_MAX {
+                break;
+            }
         }
         here = next;
         if here.is_empty() {

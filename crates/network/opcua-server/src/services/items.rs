@@ -45,7 +45,12 @@ fn wish(
         timestamps,
         interval: if is_polled { interval.max(POLL_MIN) } else { interval },
         filter: Filter::parse(&parameters.filter, range)?,
-        queue_size: parameters.queue_size.clamp(1, ask.shared.limits.queue_size_max.max(1)),
+        queue_size: if is_polled {
+            // The newest is what matters of an attribute, and some are large.
+            1
+        } else {
+            parameters.queue_size.clamp(1, ask.shared.limits.queue_size_max.max(1))
+        },
         discard_oldest: parameters.discard_oldest,
     })
 }

@@ -9,7 +9,7 @@ use opcua::types::{
 };
 use weir_model::{Identifier, Sample, TagId, Timestamp};
 
-use super::{Ask, nodes};
+use super::{Ask, Budget, nodes};
 use crate::plant::{Node, Principal, Tag};
 use crate::shared::Shared;
 use crate::space::{self, Property, Target};
@@ -53,7 +53,13 @@ pub(super) async fn read(
             _ => DataValue { source_timestamp: None, ..stamped(value, timestamps, now) },
         }
     };
-    let results = wanted.iter().zip(&parsed).map(one).collect();
+    let mut budget = Budget::new(ask.shared);
+    let mut results = Vec::with_capacity(wanted.len());
+    for wanted in wanted.iter().zip(&parsed) {
+        let value = one(wanted);
+        budget.take(&value, ask.shared)?;
+        results.push(value);
+    }
     Ok(ReadResponse {
         response_header: ResponseHeader::new_good(&request.request_header),
         results: Some(results),
@@ -94,7 +100,7 @@ pub(super) fn attribute(wanted: &ReadValueId) -> Result<AttributeId, StatusCode>
     Ok(attribute)
 }
 
-/// Attributes for items that watch them.
+/// Attributes for items that watch them; what is too much altogether is `BadResponseTooLarge`.
 pub(crate) async fn attributes(
     shared: &Shared,
     principal: &Principal,
@@ -103,11 +109,16 @@ pub(crate) async fn attributes(
 ) -> Vec<DataValue> {
     let now = Timestamp::from_system(std::time::SystemTime::now());
     let both = TimestampsToReturn::Both;
+    let mut budget = Budget::new(shared);
     match View::load(shared, principal, wanted).await {
         Ok(view) => wanted
             .iter()
             .map(|(id, attribute)| {
-                view.value(shared, &Target::of(id), *attribute, locales, both, now)
+                let value = view.value(shared, &Target::of(id), *attribute, locales, both, now);
+                match budget.take(&value, shared) {
+                    Ok(()) => value,
+                    Err(status) => bad(status),
+                }
             })
             .collect(),
         Err(status) => wanted.iter().map(|_| bad(status)).collect(),

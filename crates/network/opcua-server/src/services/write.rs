@@ -38,6 +38,10 @@ pub(super) async fn write(
         .collect();
     let mut results = Vec::with_capacity(checked.len());
     for group in checked.chunks(WRITES_MAX) {
+        // Rights may have been taken away while earlier values were written.
+        if ask.session.has_ended() {
+            return Err(StatusCode::BadSessionClosed);
+        }
         let begun: Vec<_> = group.iter().map(|one| one.clone().map(|it| begin(ask, it))).collect();
         for one in begun {
             results.push(match one {
@@ -57,7 +61,11 @@ pub(super) async fn write(
 /// Starts to write. The task goes on when the client does not wait: half a write is worse.
 fn begin(ask: &Ask<'_>, (id, value): (Identifier, Value)) -> tokio::task::JoinHandle<StatusCode> {
     let (shared, principal) = (Arc::clone(ask.shared), ask.principal.clone());
+    let session = Arc::clone(ask.session);
     tokio::spawn(async move {
+        if session.has_ended() {
+            return StatusCode::BadSessionClosed;
+        }
         match shared.plant.write(&principal, &id, value).await {
             Ok(()) => StatusCode::Good,
             Err(error) => status(&error),

@@ -3,9 +3,10 @@
 use opcua::nodes::{DefaultTypeTree, NodeType, TypeTree as _};
 use opcua::server::address_space::{AddressSpace, CoreNamespace};
 use opcua::types::{
-    AttributeId, BrowseDirection, BuildInfo, DataEncoding, DataValue, DateTime, ExtensionObject,
-    LocalizedText, NamespaceMap, NodeClass, NodeId, NumericRange, QualifiedName, ReferenceTypeId,
-    ServerState, ServerStatusDataType, TimestampsToReturn, UAString, VariableId, Variant,
+    AttributeId, BrowseDirection, BuildInfo, ByteString, DataEncoding, DataValue, DateTime,
+    ExtensionObject, LocalizedText, NamespaceMap, NodeClass, NodeId, NumericRange, QualifiedName,
+    ReferenceTypeId, ServerState, ServerStatusDataType, TimestampsToReturn, UAString, VariableId,
+    Variant,
 };
 use weir_model::{ARRAY_LENGTH_MAX, TEXT_BYTES_MAX, Timestamp};
 
@@ -20,6 +21,11 @@ pub(crate) struct Facts {
     pub(crate) started: Timestamp,
     pub(crate) limits: Limits,
 }
+
+/// Schemas of the standard's types in XML, of hundreds of kilobytes each. Clients have read types from
+/// `DataTypeDefinition` for many years; a request that names one ten thousand times would cost
+/// gigabytes.
+const SCHEMAS: [VariableId; 2] = [VariableId::OpcUa_BinarySchema, VariableId::OpcUa_XmlSchema];
 
 /// The standard's nodes.
 pub(crate) struct Standard {
@@ -42,6 +48,11 @@ impl Standard {
         let mut types = DefaultTypeTree::new();
         space.import_node_set(&CoreNamespace, &mut NamespaceMap::new());
         space.load_into_type_tree(&mut types);
+        for id in SCHEMAS {
+            if let Some(NodeType::Variable(schema)) = space.find_mut(&NodeId::from(id)) {
+                schema.set_data_value(plain(ByteString::null()));
+            }
+        }
         Self { space, types, facts }
     }
 

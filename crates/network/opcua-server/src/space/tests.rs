@@ -97,3 +97,25 @@ proptest! {
         let _ = Target::of(&NodeId::new(namespace, name.as_str()));
     }
 }
+
+#[test]
+fn no_value_of_the_standard_is_large() {
+    /// Bounds of an answer are looked at with each value, so that one by itself must not be large.
+    const BYTES_MAX: usize = 4 << 10;
+    let facts = standard::Facts {
+        application_uri: "urn:weir:test:opcua".to_owned(),
+        started: weir_model::Timestamp::from_nanos(0),
+        limits: crate::Limits::default(),
+    };
+    let standard = standard::Standard::new(facts);
+    let context = crate::wire::message::context(1 << 20);
+    let context = context.context();
+    let now = weir_model::Timestamp::from_nanos(0);
+    let sizes = (0..40_000_u32).filter_map(|number| {
+        let id = NodeId::new(0, number);
+        let value = standard.read(&id, AttributeId::Value, now)?;
+        Some((opcua::types::BinaryEncodable::byte_len(&value, &context), number))
+    });
+    let (largest, number) = sizes.max().unwrap();
+    assert!(largest <= BYTES_MAX, "i={number}: {largest} bytes");
+}

@@ -215,3 +215,16 @@ fn an_item_is_small() {
     let bytes = size_of::<Item>();
     assert!(bytes <= 336, "{bytes}");
 }
+
+#[test]
+fn no_wish_outlives_an_hour_without_its_client() {
+    for interval in [0.0, 50.0, 7_777.0, 1e9, f64::MAX] {
+        for (lifetime, keep_alive) in [(u32::MAX, u32::MAX), (0, 0), (0, u32::MAX), (1, 7)] {
+            let rhythm =
+                Rhythm::revised(interval, lifetime, keep_alive, 0, Duration::from_millis(50));
+            let life = rhythm.interval * rhythm.lifetime;
+            assert!(life <= LIFETIME_MAX, "{interval} {lifetime} {keep_alive}: {life:?}");
+            assert!(rhythm.lifetime >= 3 * rhythm.keep_alive);
+        }
+    }
+}

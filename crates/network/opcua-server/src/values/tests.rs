@@ -47,7 +47,35 @@ fn a_part_of_an_array_can_be_asked_for() {
     assert!(ranged(plain(1.0_f64), &NumericRange::Index(7)).status.is_some());
 }
 
+#[test]
+fn a_part_of_a_text_is_cut_between_characters_or_not_at_all() {
+    let part = |text: &str, range| ranged(plain(text), &range);
+    let whole = NumericRange::Range(0, 99);
+    assert_eq!(part("温度", whole.clone()).value, Some(Variant::from("温度")));
+    assert_eq!(part("温度", NumericRange::Range(3, 5)).value, Some(Variant::from("度")));
+    assert_eq!(part("abc", NumericRange::Index(1)).value, Some(Variant::from("b")));
+    for (text, range) in [
+        ("温度", NumericRange::Index(0)),
+        ("温度", NumericRange::Range(1, 5)),
+        ("abc", NumericRange::Index(3)),
+        ("", whole),
+        ("abc", NumericRange::MultipleRanges(vec![NumericRange::Index(0); 2])),
+    ] {
+        let none = part(text, range.clone());
+        assert_eq!(none, bad(StatusCode::BadIndexRangeNoData), "{text} {range:?}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn no_range_panics(text in ".{0,12}", a in 0_u32..20, b in 0_u32..20) {
+        for range in [NumericRange::Index(a), NumericRange::Range(a, b)] {
+            let _ = ranged(plain(text.as_str()), &range);
+            let _ = ranged(plain(vec![1.0_f64; 9]), &range);
+            let _ = ranged(plain(opcua::types::ByteString::from(text.as_bytes())), &range);
+        }
+    }
+
     #[test]
     fn times_come_back(nanos in any::<i64>()) {
         let time = Timestamp::from_nanos(nanos);

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use opcua::core::{Message as _, RequestMessage, ResponseMessage};
 use opcua::types::type_loader::ContextOwned;
 use opcua::types::{
-    BinaryDecodable as _, BinaryEncodable as _, DecodingOptions, NamespaceMap, NodeId,
+    BinaryDecodable as _, BinaryEncodable as _, DecodingOptions, NamespaceMap, NodeId, ObjectId,
     RequestHeader, StatusCode,
 };
 use weir_model::{ARRAY_LENGTH_MAX, TEXT_BYTES_MAX};
@@ -28,6 +28,12 @@ pub(crate) fn context(message_bytes_max: usize) -> ContextOwned {
         ..DecodingOptions::default()
     };
     ContextOwned::new_default(NamespaceMap::new(), options)
+}
+
+/// Which service a request is for, if that can be read.
+pub(crate) fn service(body: &[u8], context: &ContextOwned) -> Option<ObjectId> {
+    let id = NodeId::decode(&mut Cursor::new(body), &context.context()).ok()?;
+    id.as_object_id().ok()
 }
 
 /// Reads a request.

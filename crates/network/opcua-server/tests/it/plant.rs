@@ -24,6 +24,12 @@ pub(crate) struct Memory {
     live: broadcast::Sender<Arc<[(TagId, Sample)]>>,
     /// Whom the next authentications let in.
     pub(crate) locked: Mutex<Vec<String>>,
+    /// Who comes without credentials.
+    pub(crate) anonymous: Mutex<&'static str>,
+    /// If there is one, every write takes a permit of it.
+    pub(crate) pace: Mutex<Option<Arc<tokio::sync::Semaphore>>>,
+    /// Writes that were begun.
+    pub(crate) writes: std::sync::atomic::AtomicUsize,
     /// User certificates that are `operator`'s.
     pub(crate) certificate: Mutex<Option<Vec<u8>>>,
 }
@@ -116,6 +122,9 @@ impl Memory {
             state: Mutex::default(),
             live,
             locked: Mutex::default(),
+            anonymous: Mutex::new("viewer"),
+            pace: Mutex::default(),
+            writes: std::sync::atomic::AtomicUsize::new(0),
             certificate: Mutex::default(),
         };
         let pressure = (0..1_000).map(|n| (TagId(1), sample(n, n as f64)));
@@ -186,7 +195,7 @@ impl Plant for Memory {
         _client: &Client,
     ) -> Option<Principal> {
         let name = match credentials {
-            Credentials::Anonymous => "viewer",
+            Credentials::Anonymous => *self.anonymous.lock().unwrap(),
             Credentials::Password { user: "operator", password: "valves 开" } => "operator",
             Credentials::Password { user: "viewer", password: "look" } => "viewer",
             Credentials::Certificate { der } => {
@@ -259,6 +268,11 @@ impl Plant for Memory {
         tag: &Identifier,
         value: Value,
     ) -> Result<(), WriteError> {
+        self.writes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let pace = self.pace.lock().unwrap().clone();
+        if let Some(pace) = pace {
+            pace.acquire().await.unwrap().forget();
+        }
         let Some(Node::Tag(tag)) = self.nodes.get(tag) else { return Err(WriteError::Unknown) };
         if principal.name() != "operator" {
             return Err(WriteError::Denied);
