@@ -12,12 +12,14 @@ mod people;
 mod records;
 mod run;
 mod tag;
+mod unsafe_arenas;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
+    unsafe_arenas::bound();
     let cli = args::Cli::parse();
     run::run(cli)
 }
