@@ -147,13 +147,12 @@ fn client(status: ClientStatus) -> MqttClient {
         messages_out: connection.messages_out,
     };
     let mut filters = status.subscriptions;
-    let subscriptions = filters.len();
     filters.truncate(MQTT_FILTERS_MAX);
     MqttClient {
         client_id: status.client_id,
         user: status.principal,
         connection: status.connection.map(connection),
-        subscriptions,
+        subscriptions: status.subscriptions_count,
         filters,
         queued: status.queued,
         inflight: status.inflight,

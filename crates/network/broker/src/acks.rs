@@ -153,7 +153,12 @@ impl Acks {
         self.lanes().slots.len()
     }
 
-    /// Those of QoS 1 among them.
+    /// Packets that wait for the journal only.
+    pub(crate) fn waiting_others(&self) -> usize {
+        self.lanes().others.len()
+    }
+
+    /// PUBLISH packets of QoS 1 among those that [`Acks::waiting`] counts.
     pub(crate) fn waiting_once(&self) -> usize {
         self.lanes().once
     }

@@ -15,6 +15,7 @@ use crate::counters::{BrokerStatus, Counters};
 use crate::error::BrokerError;
 use crate::gate::Gate;
 use crate::journal::Journal;
+use crate::journal::record::Entry;
 use crate::journal::recovered::Recovered;
 use crate::listen::Peer;
 use crate::local::{Local, LocalQueue};
@@ -220,6 +221,12 @@ impl Inner {
         self.id_last.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// Bytes that the journal still takes.
+    pub(crate) fn journal_room(&self) -> u64 {
+        let taken = self.journal.live_bytes().saturating_add(self.journal.pending_bytes());
+        self.limits.journal_bytes_max.saturating_sub(taken)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -288,6 +295,11 @@ impl Inner {
                 for packet_id in kept.received {
                     state.received.insert(packet_id, Received::Stored);
                 }
+                if record.offline_since_ms.is_none() {
+                    // Its life runs from now on, and goes on after the next restart.
+                    let record = session.record(&state, Some(now));
+                    self.journal.append(&Entry::Session(id, &record));
+                }
             }
             tenant.restore_session(self, &session, life);
         }
@@ -311,3 +323,6 @@ impl fmt::Debug for Broker {
         self.inner.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,7 +221,7 @@ enum Blocked {
     },
     /// The journal has too much to write.
     Journal,
-    /// A client of 3.1.1 has as much in flight as it may.
+    /// A client of 3.1.1 has as much in flight as it may, or too many answers wait.
     Receipts,
 }
 
@@ -424,6 +424,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.recorded = false;
             self.broker.journal.when_durable(&self.acks, self.round);
             self.round += 1;
+            self.stop_when_journal_is_full();
         }
     }
 
@@ -458,6 +459,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         tick.poll(cx).map(|()| Event::Tick)
+    }
+
+    /// Reads no further while the journal has too much to write.
+    fn stop_when_journal_is_full(&mut self) {
+        if matches!(self.blocked, Blocked::No) && self.broker.journal.block_if_full(&self.signal) {
+            self.blocked = Blocked::Journal;
+        }
     }
 
     fn may_read(&self) -> bool {

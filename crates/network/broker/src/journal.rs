@@ -49,6 +49,8 @@ struct Shared {
     pending: Mutex<Pending>,
     wake: Condvar,
     live_bytes: AtomicU64,
+    /// Bytes that were added and are not on disk.
+    pending_bytes: AtomicU64,
     file_bytes: AtomicU64,
     syncs: AtomicU64,
     failing: AtomicBool,
@@ -93,7 +95,7 @@ impl Journal {
         let shared = Arc::new(Shared::default());
         shared.live_bytes.store(index.live_bytes(), Relaxed);
         shared.file_bytes.store(segments.bytes(), Relaxed);
-        let writer = Writer { shared: Arc::clone(&shared), segments, index, _lock: lock };
+        let writer = Writer { shared: Arc::clone(&shared), segments, index, lock };
         let thread = std::thread::Builder::new()
             .name("mqtt-journal".to_owned())
             .spawn(move || writer.run())
@@ -108,7 +110,10 @@ impl Journal {
             return;
         }
         let first = pending.frames.is_empty();
+        let before = pending.frames.len();
         entry.write(&mut pending.frames);
+        let added = pending.frames.len().saturating_sub(before);
+        self.shared.pending_bytes.fetch_add(added as u64, Relaxed);
         let large = pending.frames.len() >= PENDING_BYTES_MAX / 8;
         drop(pending);
         if first || large {
@@ -156,6 +161,11 @@ impl Journal {
         self.shared.live_bytes.load(Relaxed)
     }
 
+    /// Bytes that were added and are not on disk: not yet among the live ones.
+    pub(crate) fn pending_bytes(&self) -> u64 {
+        self.shared.pending_bytes.load(Relaxed)
+    }
+
     pub(crate) fn file_bytes(&self) -> u64 {
         self.shared.file_bytes.load(Relaxed)
     }
@@ -190,7 +200,15 @@ struct Writer {
     shared: Arc<Shared>,
     segments: Segments,
     index: Index,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that this one is just starting has a copy of it
+        // until it runs its own program, and with it the lock.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Writer {
@@ -273,6 +291,7 @@ impl Writer {
             rest = rest.get(length..).unwrap_or_default();
         }
         self.publish_sizes();
+        self.shared.pending_bytes.fetch_sub(frames.len() as u64, Relaxed);
         true
     }
 

@@ -54,7 +54,8 @@ pub struct Limits {
     pub topic_bytes_max: usize,
     /// Levels of a topic. The tree is walked by recursion.
     pub topic_levels_max: usize,
-    /// Subscriptions of a session or a local subscriber.
+    /// Subscriptions of a session or a local subscriber. Those of a session together have at most
+    /// 64 KiB of filters, too.
     pub subscriptions_max: usize,
     /// Retained messages of a tenant; one more is refused with 0x97.
     pub retained_messages_max: usize,
@@ -65,7 +66,8 @@ pub struct Limits {
     pub session_expiry_seconds_max: u32,
     /// Topic aliases that a client may use (MQTT 5, 3.3.2.3.4).
     pub topic_alias_max: u16,
-    /// Live bytes of the journal: queues, sessions, retained messages of all tenants. Beyond it,
+    /// Bytes of the journal that are live or wait to be written: queues, sessions, retained messages
+    /// of all tenants; each kept session has its own copy of a message. Beyond it,
     /// what would have to be stored is refused with 0x97. The files take at most about twice as much.
     pub journal_bytes_max: u64,
 }

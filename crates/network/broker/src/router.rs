@@ -292,6 +292,18 @@ impl Target {
     }
 }
 
+impl Route {
+    /// How many copies of a message of QoS above 0 the journal may get.
+    pub(crate) fn durable_targets(&self) -> usize {
+        let kept = |target: &Target| {
+            target.qos > Qos::AtMostOnce
+                && matches!(&target.subscriber, Subscriber::Session(s) if s.is_durable())
+        };
+        let shared = self.groups.iter().filter(|group| group.members.iter().any(kept)).count();
+        self.targets.iter().filter(|target| kept(target)).count() + shared
+    }
+}
+
 impl TargetGroup {
     /// Whose turn it is: the next member that can take the message now, or else one that keeps it.
     pub(crate) fn pick(&self) -> Option<&Target> {

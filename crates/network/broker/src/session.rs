@@ -315,6 +315,28 @@ impl Session {
         true
     }
 
+    /// Forgets the messages that wait for the client, after [`State::resume`] those that were in
+    /// flight among them. PUBREL, which has no content, stays.
+    pub(crate) fn forget_queue(&self, journal: &Journal, epoch: u64) {
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return;
+        }
+        let durable = state.durable;
+        for queued in std::mem::take(&mut state.outbox.queue) {
+            if durable && queued.sequence != 0 {
+                journal.append(&Entry::QueuedRemoved(self.id, queued.sequence));
+            }
+        }
+        state.outbox.bytes = 0;
+        state.outbox.unblock();
+    }
+
+    /// Whether it is in the journal.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.state().durable
+    }
+
     /// PUBREC: only PUBREL and PUBCOMP remain. Says whether the journal has to be awaited before
     /// PUBREL; none when the message was not in flight.
     pub(crate) fn released(&self, journal: &Journal, epoch: u64, packet_id: u16) -> Option<bool> {

@@ -26,8 +26,10 @@ pub struct ClientStatus {
     pub principal: String,
     /// The connection; none when only its session is kept.
     pub connection: Option<ClientConnection>,
-    /// Its topic filters, `$share/group/` included.
+    /// The first 20 of its topic filters by their order, `$share/group/` included.
     pub subscriptions: Vec<String>,
+    /// How many it has.
+    pub subscriptions_count: usize,
     /// Messages that wait to be sent.
     pub queued: usize,
     /// Messages that were sent and not acknowledged.

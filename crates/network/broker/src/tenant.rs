@@ -27,6 +27,9 @@ const ROUTE_TARGETS_MAX: usize = 500_000;
 /// Longer topics are walked for each message, so that the memory of routes is bounded.
 pub(crate) const ROUTE_TOPIC_BYTES_MAX: usize = 512;
 
+/// Filters that are shown of a client: people look at a page of clients, and not for all of them.
+const CLIENT_FILTERS_MAX: usize = 20;
+
 #[derive(Debug)]
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
@@ -157,14 +160,19 @@ fn client(session: &Session) -> ClientStatus {
         messages_in: attached.info.messages_in.load(Ordering::Relaxed),
         messages_out: attached.info.messages_out.load(Ordering::Relaxed),
     });
-    let mut subscriptions: Vec<String> =
-        state.subscriptions.keys().map(|filter| filter.to_string()).collect();
-    subscriptions.sort_unstable();
+    let mut filters: Vec<&Arc<str>> = state.subscriptions.keys().collect();
+    if filters.len() > CLIENT_FILTERS_MAX {
+        filters.select_nth_unstable(CLIENT_FILTERS_MAX);
+        filters.truncate(CLIENT_FILTERS_MAX);
+    }
+    filters.sort_unstable();
+    let subscriptions = filters.iter().map(|filter| filter.to_string()).collect();
     ClientStatus {
         client_id: session.client_id.to_string(),
         principal: session.owner.to_string(),
         connection,
         subscriptions,
+        subscriptions_count: state.subscriptions.len(),
         queued: state.queued(),
         inflight: state.inflight(),
         session_expiry_seconds: state.expiry_seconds,

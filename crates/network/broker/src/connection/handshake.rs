@@ -227,7 +227,8 @@ impl Admitted {
     }
 }
 
-/// Ends subscriptions of a kept session that its principal may not have any more.
+/// Ends subscriptions of a kept session that its principal may not have any more. What waits in the
+/// session may have come through them, so all of it is forgotten, too.
 fn forbid(
     broker: &Arc<Inner>,
     tenant: &crate::tenant::Tenant,
@@ -236,11 +237,20 @@ fn forbid(
     epoch: u64,
 ) {
     let filters: Vec<Arc<str>> = session.state().subscriptions.keys().cloned().collect();
-    for text in filters {
-        let filter = topic::parse_filter(&text, broker.limits.topic());
-        let may = filter.is_ok_and(|f| broker.gate.may(principal, Act::Subscribe, f.filter));
-        if !may {
-            tenant.unsubscribe(broker, session, epoch, &text);
-        }
+    let forbidden = |text: &Arc<str>| {
+        let filter = topic::parse_filter(text, broker.limits.topic());
+        !filter.is_ok_and(|f| broker.gate.may(principal, Act::Subscribe, f.filter))
+    };
+    let filters: Vec<Arc<str>> = filters.into_iter().filter(forbidden).collect();
+    if filters.is_empty() {
+        return;
     }
+    // First the messages: if a crash left them in the journal without the subscription that is
+    // forbidden, nobody would ask the next time.
+    session.forget_queue(&broker.journal, epoch);
+    for text in filters {
+        tenant.unsubscribe(broker, session, epoch, &text);
+    }
+    // And what came in between.
+    session.forget_queue(&broker.journal, epoch);
 }

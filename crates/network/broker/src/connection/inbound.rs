@@ -90,6 +90,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let packet_id = publish.packet_id.map_or(0, std::num::NonZeroU16::get);
         let destination = self.destination(&mut publish)?;
+        if qos > Qos::AtMostOnce {
+            self.stop_when_many_wait();
+        }
         if qos == Qos::ExactlyOnce && self.is_duplicate(packet_id) {
             return Ok(());
         }
@@ -195,8 +198,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             _ => {}
         }
-        if published.journaled && self.broker.journal.block_if_full(&self.signal) {
-            self.blocked = Blocked::Journal;
+        if published.journaled {
+            self.stop_when_journal_is_full();
+        }
+    }
+
+    /// Reads no further while many answers wait. A client that repeats itself is within its Receive
+    /// Maximum, and each repetition is answered: this is what bounds the memory of that.
+    fn stop_when_many_wait(&mut self) {
+        let receive_max = usize::from(self.broker.limits.receive_max);
+        if self.acks.waiting().max(self.acks.waiting_others()) >= 2 * receive_max {
+            self.blocked = Blocked::Receipts;
         }
     }
 
@@ -345,6 +357,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Some(true) => {
                 self.recorded = true;
                 self.acks.push_other(self.round, Other::PubRel(packet_id));
+                self.stop_when_many_wait();
             }
             Some(false) => self.wire.pubrel(&mut self.socket.out, packet_id, reason::SUCCESS),
             None => self.wire.pubrel(&mut self.socket.out, packet_id, reason::ID_NOT_FOUND),
@@ -358,16 +371,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.unreleased = state.received.len();
             (known, state.durable)
         };
-        if known && durable {
-            // Not before the disk knows: the client may use the identifier again after PUBCOMP, and
-            // after a crash the new message would look like a duplicate.
-            self.broker.journal.append(&Entry::ReceivedRemoved(self.session.id, packet_id));
-            self.recorded = true;
-            self.acks.push_other(self.round, Other::PubComp(packet_id));
-        } else {
-            let code = if known { reason::SUCCESS } else { reason::ID_NOT_FOUND };
+        let code = if known { reason::SUCCESS } else { reason::ID_NOT_FOUND };
+        if !durable {
             self.wire.pubcomp(&mut self.socket.out, packet_id, code);
+            return;
         }
+        // Not before the disk knows: the client may use the identifier again after PUBCOMP, and
+        // after a crash the new message would look like a duplicate. That holds for a repeated
+        // PUBREL, too: the record of the first one may still be on its way.
+        let other = if known {
+            self.broker.journal.append(&Entry::ReceivedRemoved(self.session.id, packet_id));
+            Other::PubComp(packet_id)
+        } else {
+            let mut packet = bytes::BytesMut::new();
+            self.wire.pubcomp(&mut packet, packet_id, code);
+            Other::Packet(packet.freeze())
+        };
+        self.recorded = true;
+        self.acks.push_other(self.round, other);
+        self.stop_when_many_wait();
     }
 
     fn on_subscribe(
@@ -387,6 +409,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let suback = self.wire.suback(packet_id, &codes);
         self.answer(recorded, suback);
         self.outbox = true;
+        if recorded {
+            // Retained messages may be many, and one read many SUBSCRIBEs.
+            self.stop_when_journal_is_full();
+        }
         Ok(())
     }
 
@@ -439,6 +465,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if recorded {
             self.recorded = true;
             self.acks.push_other(self.round, Other::Packet(packet));
+            self.stop_when_many_wait();
         } else {
             self.socket.out.extend_from_slice(&packet);
         }

@@ -25,7 +25,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.ready = ready;
         }
         if matches!(self.blocked, Blocked::Receipts)
-            && self.acks.waiting() < usize::from(self.broker.limits.receive_max)
+            && self.acks.waiting().max(self.acks.waiting_others())
+                < usize::from(self.broker.limits.receive_max)
         {
             self.blocked = Blocked::No;
         }

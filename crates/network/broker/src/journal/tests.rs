@@ -316,3 +316,18 @@ fn format_1_is_read_and_written_for_ever() {
     let (_journal, recovered) = Journal::open(dir.path()).unwrap();
     assert_eq!(recovered, expected(&fixture()));
 }
+
+#[tokio::test]
+async fn bytes_are_pending_until_they_are_live() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(dir.path()).unwrap();
+    let record = session(60);
+    let mut bytes = 0;
+    for id in 1..100 {
+        journal.append(&Entry::Session(id, &record));
+        bytes += entry(&Record::Session(id, record.clone())).len() as u64;
+        assert!(journal.pending_bytes() + journal.live_bytes() >= bytes);
+    }
+    journal.flushed().await.unwrap();
+    assert_eq!((journal.pending_bytes(), journal.live_bytes()), (0, bytes));
+}

@@ -65,10 +65,7 @@ impl Tenant {
         origin: Origin<'_>,
         receipts: Option<(&Arc<Acks>, u64)>,
     ) -> Result<Published, OverQuota> {
-        let needs_store = message.retain && !message.payload.is_empty();
-        if (needs_store || (message.qos > Qos::AtMostOnce && route.has_sessions))
-            && broker.journal.live_bytes() >= broker.limits.journal_bytes_max
-        {
+        if !fits(broker, route, &message) {
             return Err(OverQuota);
         }
         if message.payload.len() <= COPY_BYTES_MAX && !message.payload.is_empty() {
@@ -149,6 +146,21 @@ impl Tenant {
             }
         }
     }
+}
+
+/// Whether the journal has room for the message: each kept session gets a copy of its own there.
+fn fits(broker: &Inner, route: &Route, message: &Message) -> bool {
+    let retained = u64::from(message.retain && !message.payload.is_empty());
+    let queued = message.qos > Qos::AtMostOnce && route.has_sessions;
+    if retained == 0 && !queued {
+        return true;
+    }
+    let room = broker.journal_room();
+    let weight = message.weight() as u64;
+    let fit = |copies: usize| weight.saturating_mul(copies as u64 + retained) <= room;
+    // Counting asks each session; far from the bound, nobody is asked.
+    fit(if queued { route.targets.len() + route.groups.len() } else { 0 })
+        || (queued && fit(route.durable_targets()))
 }
 
 struct FanOut<'a> {

@@ -12,8 +12,14 @@ use crate::message::{Qos, now, now_ms};
 use crate::router::Subscriber;
 use crate::session::{Delivered, Delivery, Session};
 use crate::tenant::Tenant;
+use crate::tenant::publish::OverQuota;
 use crate::topic::{Filter, parse_filter};
 use crate::wire::reason;
+
+/// Bytes of all filters of a session, `$share/group/` included. They are held in the session, in the
+/// tree and in the journal, so that their number alone bounds little. One filter of the greatest
+/// length that MQTT can express fits.
+pub(crate) const FILTER_BYTES_MAX: usize = 64 * 1024;
 
 /// A subscription as a client asked for it.
 #[derive(Debug)]
@@ -45,8 +51,14 @@ impl Tenant {
                 return (reason::ADMINISTRATIVE, false);
             }
             let known = state.subscriptions.contains_key(asked.text);
-            if !known && state.subscriptions.len() >= broker.limits.subscriptions_max {
-                return (reason::QUOTA, false);
+            if !known {
+                let bytes: usize = state.subscriptions.keys().map(|filter| filter.len()).sum();
+                if state.subscriptions.len() >= broker.limits.subscriptions_max
+                    || bytes + asked.text.len() > FILTER_BYTES_MAX
+                    || (state.durable && broker.journal_room() < asked.text.len() as u64)
+                {
+                    return (reason::QUOTA, false);
+                }
             }
             state.subscriptions.insert(Arc::from(asked.text), asked.options);
             if state.durable {
@@ -65,19 +77,40 @@ impl Tenant {
             RetainHandling::NoAtSubscribe => false,
         };
         if wanted && asked.filter.group.is_none() {
-            *visits = visits.saturating_sub(self.send_retained(broker, session, asked));
+            let (visited, sent) = self.send_retained(broker, session, durable, asked);
+            *visits = visits.saturating_sub(visited);
+            if sent.is_err() {
+                // What was refused does not stand; what stood before is left.
+                if new {
+                    self.unsubscribe(broker, session, epoch, asked.text);
+                }
+                return (reason::QUOTA, durable);
+            }
         }
         (asked.options.qos.number(), durable)
     }
 
-    /// Says how many retained messages were looked at.
-    fn send_retained(&self, broker: &Inner, session: &Session, asked: &Asked<'_>) -> usize {
+    /// Says how many retained messages were looked at, and whether they could be sent.
+    fn send_retained(
+        &self,
+        broker: &Inner,
+        session: &Session,
+        durable: bool,
+        asked: &Asked<'_>,
+    ) -> (usize, Result<(), OverQuota>) {
         // What is already retained may overrun the bound of the queue, once: a client that subscribes
         // again and again without reading gets no more.
         if session.is_full(&broker.limits) {
-            return 0;
+            return (0, Ok(()));
         }
         let (messages, visited) = self.retained().matching(asked.filter.filter, now_ms());
+        if durable && asked.options.qos > Qos::AtMostOnce {
+            let copied = messages.iter().filter(|message| message.qos > Qos::AtMostOnce);
+            let bytes: u64 = copied.map(|message| message.weight() as u64).sum();
+            if bytes > broker.journal_room() {
+                return (visited, Err(OverQuota));
+            }
+        }
         let identifiers = asked.options.identifier.map(|i| Arc::from([i]));
         let mut dropped = 0;
         for message in messages {
@@ -91,7 +124,7 @@ impl Tenant {
             dropped += u64::from(delivered == Delivered::Dropped);
         }
         crate::counters::Counters::add(&broker.counters.dropped, dropped);
-        visited
+        (visited, Ok(()))
     }
 
     /// Ends a subscription; the reason code for UNSUBACK.

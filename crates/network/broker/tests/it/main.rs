@@ -6,6 +6,7 @@ mod client;
 mod delivery;
 mod limits;
 mod local;
+mod quota;
 mod rights;
 mod sockets;
 mod survival;

@@ -1,7 +1,9 @@
 //! Tenants and rights.
 
 use rmqtt_codec::types::QoS;
-use rmqtt_codec::v5::{Connect, ConnectAckReason, PublishAckReason, SubscribeAckReason};
+use rmqtt_codec::v5::{
+    Connect, ConnectAckReason, Disconnect, Packet, PublishAckReason, SubscribeAckReason,
+};
 use weir_broker::{Act, Qos};
 use weir_model::TenantId;
 
@@ -81,4 +83,49 @@ async fn what_is_forbidden_is_refused_and_rights_can_change() {
     assert!(bench.broker.disconnect(TenantId(1), "client"));
     assert_eq!(client.reason().await, Some(0x98));
     assert!(!bench.broker.disconnect(TenantId(1), "client"));
+}
+
+/// Otherwise a token that may only publish would get the messages of its user's subscriber, by
+/// naming itself as that does.
+#[tokio::test]
+async fn a_kept_session_gives_nothing_to_who_may_not_subscribe() {
+    let mut bench = Bench::new();
+    for name in ["narrowed", "as before"] {
+        let mut client = bench.connect(kept(name)).await;
+        client.subscribe(&format!("{name}/core/#"), QoS::ExactlyOnce).await;
+        client.subscribe("own", QoS::AtLeastOnce).await;
+        let mut publisher = bench.connect(named("publisher")).await;
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            publisher.put_acknowledged(message(&format!("{name}/core/1"), qos, b"1")).await;
+            client.publish().await; // and not acknowledged
+        }
+        client.send(Disconnect::default()).await;
+        assert_eq!(client.next().await, None);
+        publisher
+            .put_acknowledged(message(&format!("{name}/core/2"), QoS::AtLeastOnce, b"2"))
+            .await;
+    }
+    let held = bench.broker.status().journal_live_bytes;
+    bench.gate.forbidden.lock().unwrap().push((Act::Subscribe, "narrowed/core/#".into()));
+    let (mut narrowed, ack) = Client::connect(bench.stream(), kept("narrowed")).await;
+    assert!(ack.session_present);
+    narrowed.ping().await;
+    // What it may have comes.
+    let mut publisher = bench.connect(named("publisher")).await;
+    publisher.put_acknowledged(message("own", QoS::AtLeastOnce, b"")).await;
+    assert_eq!(&*narrowed.receive().await.topic, "own");
+    narrowed.disconnect().await;
+    // Nor does anything come back from the journal.
+    bench.gate.forbidden.lock().unwrap().clear();
+    bench.restart().await;
+    assert!(bench.broker.status().journal_live_bytes < held);
+    let mut narrowed = bench.connect(kept("narrowed")).await;
+    narrowed.ping().await;
+    let mut other = bench.connect(kept("as before")).await;
+    for expected in ["as before/core/1", "as before/core/1", "as before/core/2", "own"] {
+        match other.next().await {
+            Some(Packet::Publish(publish)) => assert_eq!(&*publish.topic, expected),
+            other => panic!("{other:?}"),
+        }
+    }
 }
