@@ -1,7 +1,8 @@
-import { GRADES, type Asset, type Grade } from '../api/types';
+import type { Asset } from '../api/types';
 import { useT } from '../i18n/i18n';
 import { AssetOptions } from '../ui/AssetSelect';
 import { CheckField, SelectField, TextField } from '../ui/Field';
+import { GradeField } from '../ui/GradeField';
 import { NameFields } from '../ui/NameFields';
 import type { DeviceText } from './draft';
 
@@ -36,20 +37,12 @@ export function DeviceFields({ value, onChange, assets, said, withId = false, na
       >
         <AssetOptions assets={assets} none={t('field.noAsset')} />
       </SelectField>
-      <SelectField
-        label={t('field.grade')}
-        hint={t('field.gradeHint')}
+      <GradeField
         value={value.grade}
-        onChange={(grade) => onChange({ grade: grade as Grade | '' })}
+        onChange={(grade) => onChange({ grade })}
+        hint={t('field.gradeHint')}
         error={said('/grade')}
-      >
-        <option value="">{t('field.gradeInherited')}</option>
-        {GRADES.map((grade) => (
-          <option key={grade} value={grade}>
-            {t(`grade.${grade}`)}
-          </option>
-        ))}
-      </SelectField>
+      />
       {withId ? (
         <TextField
           label={t('field.identifier')}

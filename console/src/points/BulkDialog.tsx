@@ -1,10 +1,11 @@
 import { useState, type FormEvent, type ReactNode } from 'react';
-import { GRADES, type Asset, type Grade } from '../api/types';
+import type { Asset } from '../api/types';
 import { useT } from '../i18n/i18n';
 import { AssetOptions } from '../ui/AssetSelect';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { CheckField, SelectField, TextField } from '../ui/Field';
+import { GradeField } from '../ui/GradeField';
 import { bulkChange, NOTHING_CHANGED, type BulkChange } from './bulk';
 import type { PointText } from './points';
 
@@ -162,18 +163,10 @@ export function BulkDialog({ points, writes, assets, onApply, onClose }: BulkDia
         {part(
           'grade',
           t('field.grade'),
-          <SelectField
-            label={t('field.grade')}
+          <GradeField
             value={change.grade}
-            onChange={(grade) => set('grade', { grade: grade as Grade | '' })}
-          >
-            <option value="">{t('field.gradeInherited')}</option>
-            {GRADES.map((grade) => (
-              <option key={grade} value={grade}>
-                {t(`grade.${grade}`)}
-              </option>
-            ))}
-          </SelectField>,
+            onChange={(grade) => set('grade', { grade })}
+          />,
         )}
         <div className="form-foot">
           <Button label={t('action.cancel')} onClick={onClose} />

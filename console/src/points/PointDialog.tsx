@@ -1,11 +1,12 @@
 import type { FieldSchema } from '../api/protocols';
-import { DATA_TYPES, GRADES, type Asset, type DataType, type Grade } from '../api/types';
+import { DATA_TYPES, type Asset, type DataType } from '../api/types';
 import { useT } from '../i18n/i18n';
 import { SchemaFields } from '../schema/SchemaFields';
 import { AssetOptions } from '../ui/AssetSelect';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { CheckField, SelectField, TextField } from '../ui/Field';
+import { GradeField } from '../ui/GradeField';
 import { addressOf, addressType, dataTypeOf, isScalable, type PointErrors, type PointText } from './points';
 
 interface PointDialogProps {
@@ -150,19 +151,11 @@ export function PointDialog(props: PointDialogProps) {
           >
             <AssetOptions assets={assets} none={t('points.assetOfDevice')} />
           </SelectField>
-          <SelectField
-            label={t('field.grade')}
+          <GradeField
             value={point.grade}
-            onChange={(grade) => onChange({ grade: grade as Grade | '' })}
+            onChange={(grade) => onChange({ grade })}
             error={said('/grade')}
-          >
-            <option value="">{t('field.gradeInherited')}</option>
-            {GRADES.map((grade) => (
-              <option key={grade} value={grade}>
-                {t(`grade.${grade}`)}
-              </option>
-            ))}
-          </SelectField>
+          />
           {writes || point.writable ? (
             <CheckField
               label={t('points.writable')}

@@ -12,6 +12,7 @@ import { Copyable } from '../../ui/Copy';
 import { Dialog } from '../../ui/Dialog';
 import { useDraft } from '../../ui/draft';
 import { CheckField, SelectField, TextField } from '../../ui/Field';
+import { More } from '../../ui/More';
 import { Empty, Loading, PageHead } from '../../ui/Page';
 import { fieldError, ProblemPanel } from '../../ui/Problem';
 import { TableBox } from '../../ui/Table';
@@ -97,15 +98,7 @@ export default function TokensPage() {
           </table>
         </TableBox>
       ) : null}
-      {tokens.hasNextPage ? (
-        <p className="more">
-          <Button
-            label={t('action.more')}
-            busy={tokens.isFetchingNextPage}
-            onClick={() => void tokens.fetchNextPage()}
-          />
-        </p>
-      ) : null}
+      <More of={tokens} />
       {open === 'new' ? (
         <TokenDialog
           onClose={() => setOpen(null)}

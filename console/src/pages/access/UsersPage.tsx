@@ -11,6 +11,7 @@ import { ConfirmDialog } from '../../ui/ConfirmDialog';
 import { Dialog } from '../../ui/Dialog';
 import { useDraft } from '../../ui/draft';
 import { CheckField, SelectField, TextField } from '../../ui/Field';
+import { More } from '../../ui/More';
 import { Empty, Loading, PageHead } from '../../ui/Page';
 import { fieldError, ProblemPanel } from '../../ui/Problem';
 import { SearchField } from '../../ui/SearchField';
@@ -127,15 +128,7 @@ export default function UsersPage() {
           </table>
         </TableBox>
       ) : null}
-      {users.hasNextPage ? (
-        <p className="more">
-          <Button
-            label={t('action.more')}
-            busy={users.isFetchingNextPage}
-            onClick={() => void users.fetchNextPage()}
-          />
-        </p>
-      ) : null}
+      <More of={users} />
       {open?.kind === 'new' || open?.kind === 'edit' ? (
         <UserDialog
           user={open.kind === 'edit' ? open.user : undefined}

@@ -10,6 +10,7 @@ import { useT, type Translate } from '../../i18n/i18n';
 import { Button } from '../../ui/Button';
 import { Copyable } from '../../ui/Copy';
 import { SelectField } from '../../ui/Field';
+import { More } from '../../ui/More';
 import { Empty, Facts, Loading, PageHead } from '../../ui/Page';
 import { ProblemPanel } from '../../ui/Problem';
 import { SearchField } from '../../ui/SearchField';
@@ -150,15 +151,7 @@ export default function AuditPage() {
           </table>
         </TableBox>
       ) : null}
-      {hasNextPage && !searching ? (
-        <p className="more">
-          <Button
-            label={t('action.more')}
-            busy={audit.isFetchingNextPage}
-            onClick={() => void fetchNextPage()}
-          />
-        </p>
-      ) : null}
+      {searching ? null : <More of={audit} />}
     </>
   );
 }

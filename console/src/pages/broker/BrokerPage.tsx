@@ -9,6 +9,7 @@ import { useT } from '../../i18n/i18n';
 import { Button } from '../../ui/Button';
 import { ConfirmDialog } from '../../ui/ConfirmDialog';
 import { SelectField } from '../../ui/Field';
+import { More } from '../../ui/More';
 import { Empty, Loading, PageHead } from '../../ui/Page';
 import { ProblemPanel } from '../../ui/Problem';
 import { SearchField } from '../../ui/SearchField';
@@ -84,15 +85,7 @@ export default function BrokerPage() {
           )}
         </>
       ) : null}
-      {clients.hasNextPage ? (
-        <p className="more">
-          <Button
-            label={t('action.more')}
-            busy={clients.isFetchingNextPage}
-            onClick={() => void clients.fetchNextPage()}
-          />
-        </p>
-      ) : null}
+      <More of={clients} />
       {ending ? (
         <ConfirmDialog
           title={t('broker.endTitle', { name: ending.client_id })}

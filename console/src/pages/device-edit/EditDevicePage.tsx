@@ -1,9 +1,6 @@
-import { useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState, type FormEvent } from 'react';
-import { Link, useLocation } from 'wouter';
-import { ApiError, patch, withId } from '../../api/client';
+import { Link } from 'wouter';
 import { useAssets } from '../../api/queries';
-import type { Device } from '../../api/types';
 import { Connection } from '../../device/Connection';
 import { DeviceFailure } from '../../device/DeviceFailure';
 import { DeviceFields } from '../../device/DeviceFields';
@@ -16,9 +13,8 @@ import { Button } from '../../ui/Button';
 import { useDraft } from '../../ui/draft';
 import { PageHead } from '../../ui/Page';
 import { fieldError } from '../../ui/Problem';
-import { useToast } from '../../ui/Toast';
-import { href } from '../../url/search';
 import { DeviceToEdit, type DeviceToEditProps } from './DeviceToEdit';
+import { useSave } from './save';
 import './device-edit.css';
 
 const NO_ERRORS: FormErrors = new Map();
@@ -29,18 +25,15 @@ export default function EditDevicePage() {
   return <DeviceToEdit title={t('device.title')} form={(props) => <EditDevice {...props} />} />;
 }
 
-function EditDevice({ device, etag, schema, refetch }: DeviceToEditProps) {
+function EditDevice(props: DeviceToEditProps) {
+  const { device, schema } = props;
   const { t, language } = useT();
-  const queries = useQueryClient();
-  const say = useToast();
-  const [, navigate] = useLocation();
   const assets = useAssets();
   const initial = () => ({ ...deviceText(device.protocol, schema, device), points: [], nextKey: 0 });
   const draft = useDraft<DeviceText>(`device.${device.id}`, initial(), (text) => keptText(text, schema));
   const text = draft.value;
   const [checked, setChecked] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
+  const { save, clear, busy, error, isConflict, page } = useSave(props, draft.forget);
   const errors = useMemo(() => errorsOf(schema.settings, text.settings), [schema, text.settings]);
   const body = (settings: FormValues) => ({
     ...deviceDraft({ ...text, settings }, schema, device, new Date()),
@@ -48,7 +41,6 @@ function EditDevice({ device, etag, schema, refetch }: DeviceToEditProps) {
   });
   const test = useDeviceTest(() => body(text.settings));
   const problem = error ?? test.error;
-  const page = href('/device', { id: device.id });
   const set = (part: Partial<DeviceText>) => draft.change((now) => ({ ...now, ...part }));
   const unnamed = text.pair.zh.trim() === '' && text.pair.en.trim() === '';
 
@@ -59,31 +51,18 @@ function EditDevice({ device, etag, schema, refetch }: DeviceToEditProps) {
     return false;
   };
   const tryOut = (settings: FormValues) => {
-    setError(undefined);
+    clear();
     // A test wants a name; the one that stands is as good as any.
     if (isRight(settings)) void test.once({ ...body(settings), name: device.name, names: {} });
   };
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    setError(undefined);
+    clear();
     setChecked(true);
     if (!isRight(text.settings) || unnamed) return;
     test.stop();
-    setBusy(true);
     const { name, names, asset, settings, enabled, grade } = body(text.settings);
-    try {
-      const change = { name, names, asset, enabled, grade, settings: mergePatch(device.settings, settings) };
-      await patch<Device>(withId('/devices', device.id), change, etag);
-      draft.forget();
-      await queries.invalidateQueries();
-      say(t('state.saved'));
-      navigate(page);
-    } catch (failure) {
-      // The next attempt is made upon the version that is there now; what was typed stays.
-      if (failure instanceof ApiError && failure.code === 'version-conflict') await refetch();
-      setError(failure);
-      setBusy(false);
-    }
+    await save({ name, names, asset, enabled, grade, settings: mergePatch(device.settings, settings) });
   };
   const said = (pointer: string) => fieldError(problem, pointer);
   return (
@@ -126,9 +105,7 @@ function EditDevice({ device, etag, schema, refetch }: DeviceToEditProps) {
         />
       </section>
       {error ? <DeviceFailure error={error} placed={isPlaced} /> : null}
-      {error instanceof ApiError && error.code === 'version-conflict' ? (
-        <p>{t('device.conflictAdvice')}</p>
-      ) : null}
+      {isConflict ? <p>{t('device.conflictAdvice')}</p> : null}
       <footer className="form-bar">
         <div className="form-foot">
           <Link href={page} className="button button-plain">

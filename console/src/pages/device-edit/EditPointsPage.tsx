@@ -1,10 +1,8 @@
-import { useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
-import { Link, useLocation } from 'wouter';
-import { ApiError, patch, withId } from '../../api/client';
+import { Link } from 'wouter';
 import { useAssets } from '../../api/queries';
 import { useMay } from '../../api/session';
-import type { BrowseItem, Device } from '../../api/types';
+import type { BrowseItem } from '../../api/types';
 import { CallDialog } from '../../device/CallDialog';
 import { DeviceFailure } from '../../device/DeviceFailure';
 import { deviceDraft, deviceText } from '../../device/draft';
@@ -18,9 +16,9 @@ import { Button } from '../../ui/Button';
 import { useDraft } from '../../ui/draft';
 import { PageHead } from '../../ui/Page';
 import { fieldError } from '../../ui/Problem';
-import { useToast } from '../../ui/Toast';
-import { href, useSearchState } from '../../url/search';
+import { useSearchState } from '../../url/search';
 import { DeviceToEdit, type DeviceToEditProps } from './DeviceToEdit';
+import { useSave } from './save';
 import './device-edit.css';
 
 const NO_ERRORS: ReadonlyMap<number, PointErrors> = new Map();
@@ -36,20 +34,17 @@ interface Points {
   nextKey: number;
 }
 
-function EditPoints({ device, etag, schema, refetch }: DeviceToEditProps) {
+function EditPoints(props: DeviceToEditProps) {
+  const { device, schema } = props;
   const { t, language } = useT();
-  const queries = useQueryClient();
-  const say = useToast();
   const may = useMay();
-  const [, navigate] = useLocation();
   const [search, setSearch] = useSearchState();
   const assets = useAssets();
   const [initial] = useState(() => deviceText(device.protocol, schema, device));
   const draft = useDraft<Points>(`points.${device.id}`, { points: initial.points, nextKey: initial.nextKey });
   const { points, nextKey } = draft.value;
   const [checked, setChecked] = useState(false);
-  const [error, setError] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
+  const saving = useSave(props, draft.forget);
   const [calling, setCalling] = useState<BrowseItem>();
   const adding = search.get('add') !== null;
   const errors = useMemo(() => pointsErrors(points, schema.address), [points, schema]);
@@ -58,15 +53,14 @@ function EditPoints({ device, etag, schema, refetch }: DeviceToEditProps) {
       ? undefined
       : { ...deviceDraft({ ...initial, points }, schema, device, new Date()), id: device.id, names: {} },
   );
-  const problem = error ?? test.error;
-  const page = href('/device', { id: device.id });
+  const problem = saving.error ?? test.error;
   const place = useMemo(
     () => ({ protocol: device.protocol, settings: device.settings, device: device.id }),
     [device],
   );
   const change = (next: PointText[], key: number) => draft.change({ points: next, nextKey: key });
   const save = async () => {
-    setError(undefined);
+    saving.clear();
     setChecked(true);
     if (errors.size > 0) {
       setSearch({ add: null });
@@ -74,20 +68,8 @@ function EditPoints({ device, etag, schema, refetch }: DeviceToEditProps) {
       return;
     }
     test.stop();
-    setBusy(true);
-    try {
-      const now = new Date();
-      const list = points.map((point) => pointOf(point, schema.address, now));
-      await patch<Device>(withId('/devices', device.id), { points: list }, etag);
-      draft.forget();
-      await queries.invalidateQueries();
-      say(t('state.saved'));
-      navigate(page);
-    } catch (failure) {
-      if (failure instanceof ApiError && failure.code === 'version-conflict') await refetch();
-      setError(failure);
-      setBusy(false);
-    }
+    const now = new Date();
+    await saving.save({ points: points.map((point) => pointOf(point, schema.address, now)) });
   };
   const gone = initial.points.filter((point) => !points.some((one) => one.id === point.id)).length;
   return (
@@ -153,9 +135,7 @@ function EditPoints({ device, etag, schema, refetch }: DeviceToEditProps) {
         )}
       </section>
       {problem ? <DeviceFailure error={problem} placed={(field) => field.startsWith('/points/')} /> : null}
-      {error instanceof ApiError && error.code === 'version-conflict' ? (
-        <p>{t('device.conflictAdvice')}</p>
-      ) : null}
+      {saving.isConflict ? <p>{t('device.conflictAdvice')}</p> : null}
       <footer className="form-bar">
         <div className="form-said" role="status">
           {checked && errors.size > 0 ? (
@@ -164,10 +144,10 @@ function EditPoints({ device, etag, schema, refetch }: DeviceToEditProps) {
           {gone > 0 ? <p className="tone-warn">{t('points.gone', { count: gone })}</p> : null}
         </div>
         <div className="form-foot">
-          <Link href={page} className="button button-plain">
+          <Link href={saving.page} className="button button-plain">
             {t('action.cancel')}
           </Link>
-          <Button kind="primary" label={t('action.save')} busy={busy} onClick={() => void save()} />
+          <Button kind="primary" label={t('action.save')} busy={saving.busy} onClick={() => void save()} />
         </div>
       </footer>
       {calling ? (

@@ -1,13 +1,14 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { patch, post, withId } from '../../api/client';
-import { GRADES, LEVELS, type Asset, type AssetDraft, type Grade, type Level } from '../../api/types';
+import { LEVELS, type Asset, type AssetDraft, type Grade, type Level } from '../../api/types';
 import { useT } from '../../i18n/i18n';
 import { AssetOptions } from '../../ui/AssetSelect';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
 import { useDraft } from '../../ui/draft';
 import { AreaField, SelectField, TextField } from '../../ui/Field';
+import { GradeField } from '../../ui/GradeField';
 import { NameFields, namesOf, pairOf } from '../../ui/NameFields';
 import { fieldError, ProblemPanel } from '../../ui/Problem';
 import { useToast } from '../../ui/Toast';
@@ -35,7 +36,7 @@ export function AssetDialog({ asset, parent, assets, onClose, onSaved }: AssetDi
     id: '',
     level: asset?.level ?? below,
     parent: asset ? (asset.parent ?? '') : (parent?.id ?? ''),
-    grade: asset?.own_grade ?? '',
+    grade: asset?.own_grade ?? ('' as Grade | ''),
     description: asset?.description ?? '',
   });
   const { value } = draft;
@@ -52,7 +53,7 @@ export function AssetDialog({ asset, parent, assets, onClose, onSaved }: AssetDi
       ...(!asset && value.id.trim() ? { id: value.id.trim() } : {}),
       level: value.level,
       parent: value.parent || null,
-      grade: (value.grade || null) as Grade | null,
+      grade: value.grade || null,
       description: value.description.trim(),
     };
     try {
@@ -110,20 +111,12 @@ export function AssetDialog({ asset, parent, assets, onClose, onSaved }: AssetDi
             </option>
           ))}
         </SelectField>
-        <SelectField
-          label={t('field.grade')}
-          hint={t('field.gradeHint')}
+        <GradeField
           value={value.grade}
-          onChange={(grade) => set({ grade: grade as Grade | '' })}
+          onChange={(grade) => set({ grade })}
+          hint={t('field.gradeHint')}
           error={fieldError(error, '/grade')}
-        >
-          <option value="">{t('field.gradeInherited')}</option>
-          {GRADES.map((grade) => (
-            <option key={grade} value={grade}>
-              {t(`grade.${grade}`)}
-            </option>
-          ))}
-        </SelectField>
+        />
         <AreaField
           label={t('field.description')}
           rows={2}

@@ -1,7 +1,6 @@
 import { useState, type FormEvent } from 'react';
 import {
   DATA_TYPES,
-  GRADES,
   type Asset,
   type DataType,
   type Grade,
@@ -14,6 +13,7 @@ import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
 import { useDraft } from '../../ui/draft';
 import { AreaField, SelectField, TextField } from '../../ui/Field';
+import { GradeField } from '../../ui/GradeField';
 import { NameFields, namesOf, pairOf } from '../../ui/NameFields';
 import { fieldError, ProblemPanel } from '../../ui/Problem';
 
@@ -49,7 +49,7 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
     unit: tag?.unit ?? '',
     low: tag?.range ? String(tag.range.low) : '',
     high: tag?.range ? String(tag.range.high) : '',
-    grade: tag?.own_grade ?? '',
+    grade: tag?.own_grade ?? ('' as Grade | ''),
   });
   const { value } = draft;
   const set = (part: Partial<typeof value>) => draft.change((now) => ({ ...now, ...part }));
@@ -74,7 +74,7 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
         asset: value.asset || null,
         unit: value.unit.trim() || null,
         range: noRange ? null : { low, high },
-        grade: (value.grade || null) as Grade | null,
+        grade: value.grade || null,
       });
       draft.forget();
     } catch (failure) {
@@ -145,19 +145,11 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
             error={rangeWrong ? t('field.rangeWrong') : fieldError(error, '/range')}
           />
         </div>
-        <SelectField
-          label={t('field.grade')}
+        <GradeField
           value={value.grade}
-          onChange={(grade) => set({ grade: grade as Grade | '' })}
+          onChange={(grade) => set({ grade })}
           error={fieldError(error, '/grade')}
-        >
-          <option value="">{t('field.gradeInherited')}</option>
-          {GRADES.map((grade) => (
-            <option key={grade} value={grade}>
-              {t(`grade.${grade}`)}
-            </option>
-          ))}
-        </SelectField>
+        />
         <AreaField
           label={t('field.description')}
           rows={2}

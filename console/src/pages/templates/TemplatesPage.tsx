@@ -11,6 +11,7 @@ import { useT } from '../../i18n/i18n';
 import { textIn } from '../../schema/schema';
 import { Button, LinkButton } from '../../ui/Button';
 import { ConfirmDialog } from '../../ui/ConfirmDialog';
+import { More } from '../../ui/More';
 import { Empty, Loading, PageHead } from '../../ui/Page';
 import { ProblemPanel } from '../../ui/Problem';
 import { SearchField } from '../../ui/SearchField';
@@ -176,15 +177,7 @@ export default function TemplatesPage() {
           </table>
         </TableBox>
       ) : null}
-      {templates.hasNextPage ? (
-        <p className="more">
-          <Button
-            label={t('action.more')}
-            busy={templates.isFetchingNextPage}
-            onClick={() => void templates.fetchNextPage()}
-          />
-        </p>
-      ) : null}
+      <More of={templates} />
       {deleting ? (
         <ConfirmDialog
           title={t('templates.deleteTitle', { name: deleting.name })}
