@@ -8,6 +8,11 @@ use serde_json::Value as Json;
 use ureq::http::{Request, Response};
 use weir_model::Timestamp;
 
+/// The moment so much later than now, as one at which a token expires.
+pub fn from_now(time: Duration) -> Timestamp {
+    Timestamp::from_system(std::time::SystemTime::now() + time)
+}
+
 /// A client with a token or without.
 #[derive(Clone)]
 pub struct Api {
@@ -183,8 +188,7 @@ impl Api {
         let session = answer.json();
         let csrf = session["csrf"].as_str().unwrap_or_default().to_owned();
         let scopes = if scopes.is_empty() { session["permissions"].clone() } else { scopes.into() };
-        let day_from_now = std::time::SystemTime::now() + Duration::from_secs(24 * 3600);
-        let expires = Timestamp::from_system(day_from_now);
+        let expires = from_now(Duration::from_secs(24 * 3600));
         let body =
             serde_json::json!({ "name": "end-to-end", "scopes": scopes, "expires": expires });
         let headers =

@@ -11,7 +11,7 @@ mod mqtt;
 mod noise;
 mod process;
 
-pub use api::{Api, encode};
+pub use api::{Api, encode, from_now};
 pub use ledger::{Ledger, kill_cycles};
 pub use memory::anonymous_kib;
 pub use mqtt::Publisher;

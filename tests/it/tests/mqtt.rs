@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use weir_it::{Api, Publisher, Weir};
+use weir_it::{Api, Publisher, Weir, from_now};
 
 /// Kills on every run; `WEIR_KILLS` says how many otherwise.
 const KILLS: u32 = 5;
@@ -99,9 +99,7 @@ fn rights_decide_who_publishes_and_end_with_the_token() {
     let error = Publisher::connect(address, "x", "weir_nothing").err().unwrap().to_string();
     assert!(error.contains("04"), "{error}");
     let token = |scope: &str| {
-        let expires = weir_model::Timestamp::from_system(
-            std::time::SystemTime::now() + Duration::from_secs(3600),
-        );
+        let expires = from_now(Duration::from_secs(3600));
         let body = json!({"name": scope, "scopes": [scope], "expires": expires});
         api.post("/api/v1/tokens", &body).unwrap()
     };
@@ -117,8 +115,7 @@ fn rights_decide_who_publishes_and_end_with_the_token() {
     publisher.until_closed().unwrap();
 
     // A token that ends by itself takes its connections along.
-    let soon =
-        weir_model::Timestamp::from_system(std::time::SystemTime::now() + Duration::from_secs(3));
+    let soon = from_now(Duration::from_secs(3));
     let body = json!({"name": "short", "scopes": ["sample:write"], "expires": soon});
     let short = api.post("/api/v1/tokens", &body).unwrap();
     let mut publisher =
@@ -137,9 +134,7 @@ fn whoever_may_less_than_before_is_sent_away() {
     let machine = json!({"name": "press", "password": "correct horse battery staple",
                          "roles": ["engineer"], "ceiling": "core"});
     let id = api.post("/api/v1/users", &machine).unwrap()["id"].as_str().unwrap().to_owned();
-    let expires = weir_model::Timestamp::from_system(
-        std::time::SystemTime::now() + Duration::from_secs(3600),
-    );
+    let expires = from_now(Duration::from_secs(3600));
     let scopes = ["sample:read", "sample:write"];
     let body = json!({"name": "press", "user": id, "scopes": scopes, "expires": expires});
     let token = api.post("/api/v1/tokens", &body).unwrap();

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use weir_it::{Api, Weir, encode};
+use weir_it::{Api, Weir, encode, from_now};
 
 const PASSWORD: &str = "a long enough secret 1";
 
@@ -353,9 +353,7 @@ fn nobody_sees_more_than_their_rights_and_they_end_at_once() {
         assert_eq!(subscribed["failed"], json!(["0x80340000"]), "{user}");
     }
     // A token shows itself as the password, and does no more than it is made for.
-    let expires = weir_model::Timestamp::from_system(
-        std::time::SystemTime::now() + Duration::from_secs(3600),
-    );
+    let expires = from_now(Duration::from_secs(3600));
     let token = json!({"name": "scada", "scopes": ["tag:read", "asset:read"], "expires": expires});
     let token = plant.api.post("/api/v1/tokens", &token).unwrap();
     let mut client = Peer::client();

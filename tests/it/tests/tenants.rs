@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use serde_json::{Value as Json, json};
-use weir_it::{Api, Weir, encode};
+use weir_it::{Api, Weir, encode, from_now};
 
 #[test]
 fn a_second_tenant_sees_nothing_of_the_first() {
@@ -133,10 +133,10 @@ fn nobody_makes_what_they_would_not_see() {
         .unwrap();
     let scopes = ["tag:write", "tag:read"];
     // An engineer makes no tokens; the administrator makes one for them.
-    let expires = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let expires = from_now(std::time::Duration::from_secs(3600));
     let token = json!({
         "name": "li", "user": "local/user.li", "scopes": scopes, "ceiling": "important",
-        "expires": weir_model::Timestamp::from_system(expires),
+        "expires": expires,
     });
     let token = admin.post("/api/v1/tokens", &token).unwrap();
     let engineer = weir.api().with_token(token["token"].as_str().unwrap());
