@@ -9,6 +9,7 @@
 mod edge;
 mod visit;
 
+pub use edge::request_id;
 pub(crate) use edge::{edge, pages_headers};
 pub(crate) use visit::{Id, Visit};
 

@@ -28,7 +28,8 @@ mod routes;
 mod state;
 mod unpack;
 
-pub use mqtt::{MQTT_FILTERS_MAX, MqttBroker, MqttClient, MqttConnection};
+pub use door::request_id;
+pub use mqtt::{MqttBroker, MqttClient, MqttConnection};
 pub use openapi::{openapi, openapi_json};
 pub use state::{ApiState, Clock, Limits, NodeInfo, Parts, Shared, schema, system_clock};
 pub use weir_connect::{Command, Commands, Outcome};

@@ -32,7 +32,7 @@ pub struct MqttClient {
     pub connection: Option<MqttConnection>,
     /// How many topic filters it has subscribed to.
     pub subscriptions: usize,
-    /// The first of them, at most [`MQTT_FILTERS_MAX`].
+    /// The first of them, as many as the broker tells.
     pub filters: Vec<String>,
     /// Messages that wait to be sent to it.
     pub queued: usize,
@@ -41,9 +41,6 @@ pub struct MqttClient {
     /// How long its session is kept without a connection, in seconds.
     pub session_expiry_s: u32,
 }
-
-/// Most topic filters of a client that are told: enough to see what it is after.
-pub const MQTT_FILTERS_MAX: usize = 20;
 
 /// The connection of a client.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]

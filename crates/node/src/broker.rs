@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use weir_access::{Access, Action, Caller};
-use weir_api::{MQTT_FILTERS_MAX, MqttBroker, MqttClient, MqttConnection};
+use weir_api::{MqttBroker, MqttClient, MqttConnection};
 use weir_broker::{
     Act, Broker, BrokerOptions, ClientConnection, ClientStatus, Denied, Gate, Login, Principal,
 };
@@ -27,6 +27,7 @@ use weir_store::Store;
 use crate::config::Mqtt;
 use crate::devices;
 use crate::error::NodeError;
+use crate::rights;
 
 /// Principals whose connections are about to end.
 const ENDINGS_MAX: usize = 64;
@@ -146,14 +147,12 @@ fn client(status: ClientStatus) -> MqttClient {
         messages_in: connection.messages_in,
         messages_out: connection.messages_out,
     };
-    let mut filters = status.subscriptions;
-    filters.truncate(MQTT_FILTERS_MAX);
     MqttClient {
         client_id: status.client_id,
         user: status.principal,
         connection: status.connection.map(connection),
         subscriptions: status.subscriptions_count,
-        filters,
+        filters: status.subscriptions,
         queued: status.queued,
         inflight: status.inflight,
         session_expiry_s: status.session_expiry_seconds,
@@ -176,7 +175,7 @@ type Ending = (TenantId, Arc<str>);
 struct Token {
     secret: Arc<str>,
     /// Whether its rights have ended, or are others now: whoever shows it has to connect again.
-    is_over: AtomicBool,
+    is_over: Arc<AtomicBool>,
     _watch: DropGuard,
 }
 
@@ -194,16 +193,6 @@ impl TokenGate {
         Some((access, access.by_token(token, now)?))
     }
 
-    fn may_with(&self, token: &str, act: Act) -> bool {
-        let Some((access, caller)) = self.caller(token) else { return false };
-        let action = match act {
-            Act::Publish => Action::SampleWrite,
-            Act::Subscribe if caller.ceiling < Grade::Core => return false,
-            Act::Subscribe => Action::SampleRead,
-        };
-        access.decide(&caller, action, caller.scope()).is_ok()
-    }
-
     fn connects(&self, login: &Login<'_>) -> Result<Principal, Denied> {
         if self.access.get().is_none() {
             return Err(Denied::Unavailable);
@@ -214,7 +203,7 @@ impl TokenGate {
         if caller.tenant == TenantId::NODE {
             return Err(Denied::NotAuthorized);
         }
-        if ![Act::Publish, Act::Subscribe].into_iter().any(|act| self.may_with(token, act)) {
+        if ![Act::Publish, Act::Subscribe].into_iter().any(|act| permits(access, &caller, act)) {
             return Err(Denied::NotAuthorized);
         }
         let principal = Principal::new(caller.tenant, caller.principal.folded());
@@ -238,26 +227,16 @@ impl TokenGate {
             return known;
         }
         shown.retain(|_, token| token.strong_count() > 0);
-        let gone = CancellationToken::new();
-        let token = Arc::new(Token {
-            secret: secret.into(),
-            is_over: AtomicBool::new(false),
-            _watch: gone.clone().drop_guard(),
-        });
-        shown.insert(Arc::clone(&token.secret), Arc::downgrade(&token));
-        let (revoked, watched) = (access.revoked(caller), Arc::downgrade(&token));
-        let (endings, ending) = (self.endings.clone(), (caller.tenant, Arc::clone(name)));
-        tokio::spawn(async move {
-            tokio::select! {
-                () = revoked => {}
-                () = gone.cancelled() => return,
-            }
-            if let Some(token) = watched.upgrade() {
-                token.is_over.store(true, Relaxed);
-            }
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (over, endings) = (Arc::clone(&is_over), self.endings.clone());
+        let ending = (caller.tenant, Arc::clone(name));
+        let watch = rights::watch(access, caller, async move {
+            over.store(true, Relaxed);
             // Nobody receives once the node stops, and with it every connection.
             let _ = endings.send(ending).await;
         });
+        let token = Arc::new(Token { secret: secret.into(), is_over, _watch: watch });
+        shown.insert(Arc::clone(&token.secret), Arc::downgrade(&token));
         token
     }
 }
@@ -269,8 +248,19 @@ impl Gate for TokenGate {
 
     fn may(&self, principal: &Principal, act: Act, _topic: &str) -> bool {
         let shown = principal.detail.as_ref().and_then(|detail| detail.downcast_ref::<Token>());
-        shown.is_some_and(|token| !token.is_over.load(Relaxed) && self.may_with(&token.secret, act))
+        let Some(token) = shown.filter(|token| !token.is_over.load(Relaxed)) else { return false };
+        self.caller(&token.secret).is_some_and(|(access, caller)| permits(access, &caller, act))
     }
+}
+
+/// Whether a caller may do this to any topic.
+fn permits(access: &Access, caller: &Caller, act: Act) -> bool {
+    let action = match act {
+        Act::Publish => Action::SampleWrite,
+        Act::Subscribe if caller.ceiling < Grade::Core => return false,
+        Act::Subscribe => Action::SampleRead,
+    };
+    access.decide(caller, action, caller.scope()).is_ok()
 }
 
 /// Ends the connections of principals whose token is no longer what it was.

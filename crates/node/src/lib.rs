@@ -20,6 +20,7 @@ mod listener;
 mod node;
 mod opcua;
 pub mod private_file;
+mod rights;
 mod samples;
 mod tls;
 

@@ -22,10 +22,11 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use weir_access::{Access, Action, Caller};
+use weir_api::request_id;
 use weir_audit::Audit;
 use weir_connect::Supervisor;
 use weir_historian::Historian;
-use weir_model::{Identifier, RequestId, Sample, TagId, Timestamp, Value};
+use weir_model::{Identifier, Sample, TagId, Timestamp, Value};
 use weir_opcua_server::{
     Client, Credentials, Handle, Limits, Listen, Live, Node, OpcUaServer, Options, Plant,
     PlantError, Policy, Principal, Running, Span, WriteError,
@@ -156,22 +157,13 @@ fn application_uri(file: &Path) -> Result<String, NodeError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(unusable(error)),
     }
-    let digits = format!("{:032x}", request().0);
+    let digits = format!("{:032x}", request_id().0);
     let uri = format!("urn:weir:{}:opcua", digits.get(..URI_DIGITS).unwrap_or_default());
     if let Some(dir) = file.parent() {
         std::fs::create_dir_all(dir).map_err(unusable)?;
     }
     crate::private_file::write(file, uri.as_bytes()).map_err(unusable)?;
     Ok(uri)
-}
-
-/// A name that no other request has; zero where the system has no randomness.
-fn request() -> RequestId {
-    let mut bytes = [0; 16];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => RequestId(u128::from_le_bytes(bytes)),
-        Err(_) => RequestId(0),
-    }
 }
 
 fn now() -> Timestamp {

@@ -167,7 +167,7 @@ pub(crate) fn pages_headers(headers: &mut HeaderMap) {
 
 /// A name that no other request has. Without randomness (which does not happen after start) the
 /// requests share the name zero and go on.
-fn request_id() -> RequestId {
+pub fn request_id() -> RequestId {
     let mut bytes = [0; 16];
     match getrandom::fill(&mut bytes) {
         Ok(()) => RequestId(u128::from_le_bytes(bytes)),

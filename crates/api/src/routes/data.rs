@@ -69,8 +69,7 @@ async fn export(
                 Failure::field(ProblemCode::InvalidRequest, "organisation", detail)
             };
             let prefix = Prefix::parse(&text).map_err(|_| unknown())?;
-            let found = state.store.get::<Organisations>(TenantId::NODE, prefix.as_str())?;
-            Some(found.ok_or_else(unknown)?.record.tenant)
+            Some(Organisations::tenant_of(&state.store, &prefix)?.ok_or_else(unknown)?)
         }
     };
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);

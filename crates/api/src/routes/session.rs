@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
 use weir_access::{Action, Caller, SignInName, SignedIn};
 use weir_audit::{Entry, Event};
-use weir_model::{Author, Grade, Identifier, Prefix, TenantId, Timestamp};
+use weir_model::{Author, Grade, Identifier, Prefix, Timestamp};
 use weir_twin::Organisations;
 
 use crate::body::Document;
@@ -101,10 +101,7 @@ async fn sign_in(
     let Credentials { user, password } = credentials;
     let remote = visit.remote().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let name = SignInName::parse(&user);
-    let tenant = |prefix: &Prefix| {
-        let found = state.store.get::<Organisations>(TenantId::NODE, prefix.as_str())?;
-        Ok(found.map(|found| found.record.tenant))
-    };
+    let tenant = |prefix: &Prefix| Organisations::tenant_of(&state.store, prefix);
     let (request, now) = (visit.request(), visit.now());
     let outcome = state.access.sign_in(&name, tenant, &password, remote, request, now).await;
     match outcome {

@@ -182,12 +182,11 @@ fn organisation(
         return Ok((tenant, own));
     }
     visit.allow_at_node(Action::OrganisationWrite)?;
-    let found = state.store.get::<Organisations>(TenantId::NODE, prefix.as_str())?;
-    let found = found.ok_or_else(|| {
+    let tenant = Organisations::tenant_of(&state.store, &prefix)?.ok_or_else(|| {
         let detail = format!("there is no organisation {prefix}");
         Failure::field(ProblemCode::InvalidValue, "/organisation", detail)
     })?;
-    Ok((found.record.tenant, prefix))
+    Ok((tenant, prefix))
 }
 
 /// Get a user

@@ -10,6 +10,10 @@ use crate::{Quality, TagId, TenantId, Timestamp, Value};
 /// Longest name of a producer in UTF-8 bytes.
 pub const PRODUCER_BYTES_MAX: usize = 128;
 
+/// Most days (UTC) whose samples one batch may hold: the historian makes a file of each of them, and refuses
+/// a batch with more for ever.
+pub const BATCH_DAYS_MAX: usize = 400;
+
 /// One observation of one tag.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {

@@ -27,7 +27,7 @@ mod unit;
 mod value;
 
 pub use author::{Author, CAUSE_BYTES_MAX};
-pub use batch::{Batch, PRODUCER_BYTES_MAX, Producer, ProducerError, Sample};
+pub use batch::{BATCH_DAYS_MAX, Batch, PRODUCER_BYTES_MAX, Producer, ProducerError, Sample};
 pub use grade::{DataDomain, Grade, GradeError};
 pub use identifier::{IDENTIFIER_BYTES_MAX, Identifier, IdentifierError, PREFIX_BYTES_MAX, Prefix};
 pub use ids::{RequestId, TagId, TenantId};

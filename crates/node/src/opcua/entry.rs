@@ -4,14 +4,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 use weir_access::{Caller, SignInName};
+use weir_api::request_id;
 use weir_audit::{Entry, Event};
 use weir_model::{Prefix, TenantId};
 use weir_opcua_server::{Client, Credentials, Principal};
 use weir_twin::Organisations;
 
-use super::{Rooms, now, request};
+use super::{Rooms, now};
+use crate::rights;
 
 /// What the audit names the opening of a session.
 const CAUSE: &str = "opcua.session";
@@ -55,7 +57,7 @@ pub(super) async fn let_in(
                 None => user.to_owned(),
             };
             let event = Event::SignIn { user, ok: true, reason: None };
-            let entry = Entry::new(now(), caller.author(CAUSE, request()), event);
+            let entry = Entry::new(now(), caller.author(CAUSE, request_id()), event);
             if let Err(error) = rooms.audit.append(entry.from_remote(Some(remote))).await {
                 tracing::error!(%error, "nobody is let in who cannot be written down");
                 return None;
@@ -63,7 +65,7 @@ pub(super) async fn let_in(
             Some(principal(rooms, endings, caller, remote))
         }
         Err(reason) => {
-            let author = rooms.access.anonymous().author(CAUSE, request());
+            let author = rooms.access.anonymous().author(CAUSE, request_id());
             let user = user.chars().take(NAME_CHARS_MAX).collect();
             let event = Event::SignIn { user, ok: false, reason: Some(reason.to_owned()) };
             let entry = Entry::new(now(), author, event).from_remote(Some(remote));
@@ -86,11 +88,7 @@ async fn who(
     let caller = match rooms.access.by_token(password, now()) {
         Some(caller) => caller,
         None => {
-            let store = &rooms.store;
-            let tenant = |prefix: &Prefix| {
-                let found = store.get::<Organisations>(TenantId::NODE, prefix.as_str())?;
-                Ok(found.map(|found| found.record.tenant))
-            };
+            let tenant = |prefix: &Prefix| Organisations::tenant_of(&rooms.store, prefix);
             let name = SignInName::parse(user);
             let found = rooms.access.by_password(&name, tenant, password, remote, now()).await;
             found.map_err(|error| {
@@ -115,14 +113,9 @@ fn principal(
         Some(credential) => format!("{} by token {credential}", caller.principal.folded()).into(),
         None => caller.principal.folded().into(),
     };
-    let gone = CancellationToken::new();
-    let watch = gone.clone().drop_guard();
-    let (revoked, endings, ended) = (rooms.access.revoked(&caller), endings.clone(), name.clone());
-    tokio::spawn(async move {
-        tokio::select! {
-            () = revoked => drop(endings.send(ended).await),
-            () = gone.cancelled() => {}
-        }
+    let (endings, ended) = (endings.clone(), name.clone());
+    let watch = rights::watch(&rooms.access, &caller, async move {
+        let _ = endings.send(ended).await;
     });
     Principal::new(&name, Entered { caller, remote, _watch: watch })
 }

@@ -72,7 +72,7 @@ fn tag(number: u32, name: &str, asset: Option<&str>, grade: Option<Grade>) -> Ta
 }
 
 fn by(caller: &Caller) -> By<'_> {
-    By::new(caller, request(), now())
+    By::new(caller, request_id(), now())
 }
 
 impl Bench {
@@ -159,7 +159,7 @@ impl Bench {
 
     async fn change(&self, tenant: TenantId, change: impl Fn(&mut Draft<'_>)) {
         let store = &self.plant.rooms.store;
-        let author = self.plant.rooms.access.system("test", tenant).author("test", request());
+        let author = self.plant.rooms.access.system("test", tenant).author("test", request_id());
         let commit = store.read(|snap| {
             let mut draft = Draft::new(snap, Commit::new(author.clone(), now()));
             change(&mut draft);

@@ -1,6 +1,7 @@
 //! Values written to devices.
 
 use weir_access::Action;
+use weir_api::request_id;
 use weir_audit::{Entry, Event};
 use weir_connect::{ErrorKind, Order, OrderError, WriteReport};
 use weir_model::{Identifier, ProblemCode, Value};
@@ -9,7 +10,7 @@ use weir_twin::Tags;
 
 use super::entry::Entered;
 use super::sight::Sight;
-use super::{Rooms, now, request, tree};
+use super::{Rooms, now, tree};
 
 /// What the audit names a write that is not permitted.
 const CAUSE: &str = "opcua.write";
@@ -40,7 +41,7 @@ pub(super) async fn write(
     }
     let Some(source) = tag.source else { return Err(WriteError::NotWritable) };
     let order = Order {
-        author: caller.author(CAUSE, request()),
+        author: caller.author(CAUSE, request_id()),
         time: now(),
         device: source.device,
         tag: tag.id,
@@ -64,7 +65,7 @@ fn confirmed(report: &WriteReport) -> Result<(), WriteError> {
 }
 
 async fn refuse(rooms: &Rooms, entered: &Entered, code: ProblemCode) {
-    let author = entered.caller.author(CAUSE, request());
+    let author = entered.caller.author(CAUSE, request_id());
     let (action, reason) = (Action::DeviceControl.to_string(), code.as_str().to_owned());
     let event = Event::Refusal { action, reason, status: code.status() };
     let entry = Entry::new(now(), author, event).from_remote(Some(entered.remote));

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
-use weir_model::{Batch, Sample, TagId, TenantId, Timestamp};
+use weir_model::{BATCH_DAYS_MAX, Batch, Sample, TagId, TenantId, Timestamp};
 
 use crate::disk::{Disk, LocalDisk};
 use crate::downsample::Downsampler;
@@ -20,8 +20,8 @@ use crate::scan::Scan;
 use crate::shared::Shared;
 use crate::writer::Writer;
 use crate::{
-    AppendError, BATCH_BYTES_MAX, BATCH_DAYS_MAX, HistorianError, Live, Options,
-    RANGE_HEAP_BYTES_MAX, RANGE_SAMPLES_MAX, Stats, recovery,
+    AppendError, BATCH_BYTES_MAX, HistorianError, Live, Options, RANGE_HEAP_BYTES_MAX,
+    RANGE_SAMPLES_MAX, Stats, recovery,
 };
 
 /// Rows read between two looks whether the caller is still there.

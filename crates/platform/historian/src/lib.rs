@@ -64,8 +64,8 @@ pub use error::{AppendError, HistorianError};
 pub use historian::{Appended, Historian};
 pub use live::{Live, LiveBatch};
 pub use options::{
-    BATCH_BYTES_MAX, BATCH_DAYS_MAX, Options, PRODUCERS_PER_TENANT_MAX, RANGE_HEAP_BYTES_MAX,
-    RANGE_SAMPLES_MAX, SEQUENCE_WINDOW,
+    BATCH_BYTES_MAX, Options, PRODUCERS_PER_TENANT_MAX, RANGE_HEAP_BYTES_MAX, RANGE_SAMPLES_MAX,
+    SEQUENCE_WINDOW,
 };
 pub use stats::Stats;
 

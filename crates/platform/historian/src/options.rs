@@ -6,9 +6,6 @@ use std::time::Duration;
 /// memory several times over while it is queued, written and replayed.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
 
-/// Most days (UTC) whose samples one batch may hold: each of them becomes a file.
-pub const BATCH_DAYS_MAX: usize = 400;
-
 /// Of so many sequences, up to a producer's highest, it is known which are stored. Batches of one
 /// producer may arrive in any order as long as their sequences are less than this apart.
 pub const SEQUENCE_WINDOW: u64 = 128;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use weir_model::{FieldError, Grade, Identifier, Prefix, TenantId};
-use weir_store::{Collection, History};
+use weir_store::{Collection, History, Store, StoreError};
 
 use crate::rules::{Faults, Names, check_name, check_names};
 
@@ -37,6 +37,17 @@ impl Collection for Organisations {
     const NAME: &'static str = "organisations";
     type Record = Organisation;
     const HISTORY: History = History::All;
+}
+
+impl Organisations {
+    /// The tenant of the organisation that has a prefix, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tenant_of(store: &Store, prefix: &Prefix) -> Result<Option<TenantId>, StoreError> {
+        let found = store.get::<Self>(TenantId::NODE, prefix.as_str())?;
+        Ok(found.map(|found| found.record.tenant))
+    }
 }
 
 impl Organisation {

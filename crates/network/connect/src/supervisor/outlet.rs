@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
-use weir_model::{Sample, TagId, Timestamp, Value};
+use weir_model::{BATCH_DAYS_MAX, Sample, TagId, Timestamp, Value};
 
 use crate::outbox::Parcel;
 use crate::status::Meters;
@@ -21,10 +21,6 @@ const PARCEL_AGE_MAX: Duration = Duration::from_millis(200);
 
 /// Most bytes of one parcel: half of what the historian takes as one batch.
 const PARCEL_BYTES_MAX: usize = 4 << 20;
-
-/// Most days (UTC) of one parcel: the historian refuses a batch with more for ever, and times are the
-/// peer's.
-const PARCEL_DAYS_MAX: usize = 400;
 
 /// Samples that may wait in memory while the pump is busy, beyond twice the number of points.
 const WAITING_SAMPLES_MIN: usize = 10_000;
@@ -175,7 +171,7 @@ impl Waiting {
             if before.replace(day) != Some(day) {
                 days.insert(day);
             }
-            bytes <= PARCEL_BYTES_MAX && days.len() <= PARCEL_DAYS_MAX
+            bytes <= PARCEL_BYTES_MAX && days.len() <= BATCH_DAYS_MAX
         };
         // One that is too large by itself goes alone.
         let count = self.samples.iter().take_while(fits).count();

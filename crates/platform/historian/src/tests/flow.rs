@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use weir_model::{Quality, Sample, TagId, TenantId, Timestamp, Value};
+use weir_model::{BATCH_DAYS_MAX, Quality, Sample, TagId, TenantId, Timestamp, Value};
 
 use super::*;
-use crate::{AppendError, BATCH_DAYS_MAX, HistorianError, RANGE_SAMPLES_MAX};
+use crate::{AppendError, HistorianError, RANGE_SAMPLES_MAX};
 
 #[tokio::test]
 async fn what_was_appended_is_read_from_memory_log_and_blocks() {

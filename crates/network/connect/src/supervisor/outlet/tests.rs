@@ -133,7 +133,7 @@ async fn a_receipt_whose_own_samples_were_dropped_does_not_say_stored() {
 
 #[tokio::test]
 async fn no_parcel_has_more_days_than_the_historian_takes() {
-    const DAYS: usize = 2 * PARCEL_DAYS_MAX + 1;
+    const DAYS: usize = 2 * BATCH_DAYS_MAX + 1;
     let (mut outlet, mut pump, _) = outlet(1);
     // Each day comes twice, its second time far from the first.
     let days: Vec<usize> = (0..DAYS).chain(0..DAYS).collect();
@@ -148,7 +148,7 @@ async fn no_parcel_has_more_days_than_the_historian_takes() {
         let parcel = pump.recv().await.unwrap();
         let times = || parcel.samples.iter().map(|(_, sample)| sample.time.day());
         let count = times().collect::<HashSet<_>>().len();
-        assert!((1..=PARCEL_DAYS_MAX).contains(&count), "{count} days");
+        assert!((1..=BATCH_DAYS_MAX).contains(&count), "{count} days");
         sent.extend(times().map(|day| day as usize));
         assert_eq!(parcel.continued, sent.len() < days.len());
         assert_eq!(parcel.receipts.len(), usize::from(!parcel.continued));
