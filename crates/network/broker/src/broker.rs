@@ -22,6 +22,7 @@ use crate::local::{Local, LocalQueue};
 use crate::message::now_ms;
 use crate::options::{BrokerOptions, Limits};
 use crate::session::{Received, Session};
+use crate::share::Pool;
 use crate::signal::Signal;
 use crate::status::ClientStatus;
 use crate::tenant::Tenant;
@@ -45,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) journal: Journal,
     pub(crate) counters: Counters,
     pub(crate) timers: Arc<Timers>,
+    pub(crate) connection_pool: Arc<Pool>,
+    pub(crate) will_pool: Arc<Pool>,
     tenants: RwLock<HashMap<TenantId, Arc<Tenant>>>,
     connections: Mutex<HashMap<u64, Weak<Signal>>>,
     locals: Mutex<Vec<Weak<LocalQueue>>>,
@@ -66,8 +69,11 @@ impl Broker {
     /// no sense.
     pub fn open(options: BrokerOptions, gate: Arc<dyn Gate>) -> Result<Self, BrokerError> {
         options.limits.check().map_err(BrokerError::Options)?;
-        let (journal, recovered) = Journal::open(&options.dir)?;
+        let (journal, recovered) = Journal::open(&options.dir, options.limits.journal_bytes_max)?;
+        let connections_max = options.limits.connections_max as u64;
         let inner = Arc::new(Inner {
+            connection_pool: Pool::new("connections", connections_max),
+            will_pool: Pool::new("bytes for wills", options.limits.wills_bytes_max),
             limits: options.limits,
             gate,
             journal,
@@ -203,7 +209,7 @@ fn run_timers(broker: &Weak<Inner>, timers: &Timers) {
     while let Some(due) = timers.next(HOUSEKEEPING) {
         let Some(broker) = broker.upgrade() else { return };
         if let Some((session, epoch)) = due
-            && let Some(tenant) = broker.known(TenantId(session.tenant))
+            && let Some(tenant) = broker.known(session.share.tenant())
         {
             tenant.deadline(&broker, &session, epoch);
         }
@@ -211,6 +217,7 @@ fn run_timers(broker: &Weak<Inner>, timers: &Timers) {
             kept_house = Instant::now();
             for tenant in broker.all_tenants() {
                 tenant.expire_retained(&broker);
+                tenant.expire_queued(&broker);
             }
         }
     }
@@ -219,12 +226,6 @@ fn run_timers(broker: &Weak<Inner>, timers: &Timers) {
 impl Inner {
     pub(crate) fn next_id(&self) -> u64 {
         self.id_last.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// Bytes that the journal still takes.
-    pub(crate) fn journal_room(&self) -> u64 {
-        let taken = self.journal.live_bytes().saturating_add(self.journal.pending_bytes());
-        self.limits.journal_bytes_max.saturating_sub(taken)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -240,7 +241,7 @@ impl Inner {
             return tenant;
         }
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tenants.entry(id).or_insert_with(|| Arc::new(Tenant::new(id))))
+        Arc::clone(tenants.entry(id).or_insert_with(|| Arc::new(Tenant::new(id, self))))
     }
 
     fn all_tenants(&self) -> Vec<Arc<Tenant>> {
@@ -279,7 +280,8 @@ impl Inner {
             let offline = Duration::from_millis(offline_ms.unsigned_abs());
             let life = Duration::from_secs(record.expiry_seconds.into()).saturating_sub(offline);
             let owner: Arc<str> = record.owner.into();
-            let session = Arc::new(Session::new(id, record.tenant, record.client_id.into(), owner));
+            let share = Arc::clone(&tenant.journal);
+            let session = Arc::new(Session::new(id, share, record.client_id.into(), owner));
             {
                 let mut state = session.state();
                 state.durable = true;
@@ -298,7 +300,7 @@ impl Inner {
                 if record.offline_since_ms.is_none() {
                     // Its life runs from now on, and goes on after the next restart.
                     let record = session.record(&state, Some(now));
-                    self.journal.append(&Entry::Session(id, &record));
+                    self.journal.append(&session.share, &Entry::Session(id, &record));
                 }
             }
             tenant.restore_session(self, &session, life);

@@ -29,6 +29,7 @@ use crate::listen::Peer;
 use crate::local::LocalQueue;
 use crate::router::Route;
 use crate::session::Session;
+use crate::share::Held;
 use crate::signal::{Signal, WAKE_CLOSE, WAKE_OUTBOX, WAKE_ROOM};
 use crate::status::ClientInfo;
 use crate::tenant::{Closing, Tenant};
@@ -43,8 +44,6 @@ const OUT_BYTES_HIGH: usize = 128 * 1024;
 const SLACK: usize = 16;
 /// A client that takes nothing of what is to be written for so long is gone.
 const WRITE_STALL: Duration = Duration::from_secs(60);
-/// How long a publisher waits for a subscriber of which nothing moves.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// A connection from which nothing came for so long is not busy.
 const RESTED: Duration = Duration::from_millis(2);
 /// How often such a connection lets others go first; together some ten microseconds.
@@ -57,6 +56,10 @@ const LAST_BYTES_MAX: usize = 16 * 1024 * 1024;
 const ROUTES_MAX: usize = 256;
 /// Aliases that are used towards a client, however many it takes.
 const ALIASES_OUT_MAX: u16 = 64;
+/// Longer topics get none: an alias keeps its topic as long as the connection lives.
+const ALIAS_OUT_BYTES_MAX: usize = 1024;
+/// Bytes of all topics that a client has aliases for: one of the greatest length, and as much again.
+const ALIASES_IN_BYTES_MAX: usize = 128 * 1024;
 
 thread_local! {
     /// Where bytes are read to first: an idle connection has no buffer of its own.
@@ -200,6 +203,7 @@ struct Connected {
     round: Round,
     acks: Arc<Acks>,
     info: Arc<ClientInfo>,
+    slot: Held,
 }
 
 /// A topic as the connection knows it.
@@ -213,10 +217,9 @@ enum Blocked {
     No,
     /// A local subscriber's queue is full.
     Local(Arc<LocalQueue>),
-    /// The queue of a kept session is long. `taken` messages had left it at `since`.
+    /// The queue of a session is long.
     Session {
         session: Arc<Session>,
-        taken: u64,
         since: Instant,
     },
     /// The journal has too much to write.
@@ -257,6 +260,8 @@ struct Connection<S> {
     info: Arc<ClientInfo>,
     /// QoS 2 messages from the client whose PUBREL has not come.
     unreleased: usize,
+    /// Its place among its tenant's connections.
+    _slot: Held,
 }
 
 /// What woke the connection.
@@ -316,6 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             messages_in: 0,
             info: connected.info,
             unreleased,
+            _slot: connected.slot,
         }
     }
 
@@ -350,7 +356,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return end;
             }
             if matches!(self.blocked, Blocked::Session { .. }) {
-                let soon = Instant::now() + PATIENCE;
+                let soon = Instant::now() + self.broker.limits.slow_time_max;
                 if tick.deadline() > soon {
                     tick.as_mut().reset(soon);
                 }
@@ -490,7 +496,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn tick(&self) -> Duration {
         let usual =
             if self.keep_alive.is_zero() { WRITE_STALL } else { self.keep_alive.min(WRITE_STALL) };
-        if matches!(self.blocked, Blocked::Session { .. }) { usual.min(PATIENCE) } else { usual }
+        match self.blocked {
+            Blocked::Session { .. } => usual.min(self.broker.limits.slow_time_max),
+            _ => usual,
+        }
     }
 
     fn overdue(&mut self) -> Option<End> {
@@ -498,11 +507,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.stalled.is_some_and(|since| now - since > WRITE_STALL) {
             return Some(End::Lost);
         }
-        if let Blocked::Session { session, taken, since } = &self.blocked
-            && now - *since >= PATIENCE
+        if let Blocked::Session { session, since } = &self.blocked
+            && now - *since >= self.broker.limits.slow_time_max
         {
-            session.give_up_if_stuck(*taken);
-            self.blocked = Blocked::No; // it blocks again with the next message, if it moves
+            session.holds(&self.broker.limits); // looks at the clock, and gives it up
+            self.blocked = Blocked::No;
         }
         if !self.may_read() {
             self.seen = now; // it may have sent; we did not look

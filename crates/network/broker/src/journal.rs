@@ -12,15 +12,18 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use weir_model::TenantId;
 
 use crate::acks::{Acks, Round};
 use crate::error::BrokerError;
@@ -28,7 +31,8 @@ use crate::journal::index::{Index, Place};
 use crate::journal::record::Entry;
 use crate::journal::recovered::Recovered;
 use crate::journal::segments::{SEGMENT_BYTES, Segments};
-use crate::signal::{Signal, WAKE_ROOM};
+use crate::share::{Pool, Share};
+use crate::signal::{Signal, WAKE_OUTBOX, WAKE_ROOM};
 
 /// Bytes that wait to be written; at more, publishers are not read further.
 const PENDING_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -44,13 +48,16 @@ pub(crate) struct Journal {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     pending: Mutex<Pending>,
     wake: Condvar,
+    /// Live bytes and those that wait to be written, by tenant.
+    shares: Mutex<HashMap<TenantId, Arc<Share>>>,
+    pool: Arc<Pool>,
     live_bytes: AtomicU64,
-    /// Bytes that were added and are not on disk.
-    pending_bytes: AtomicU64,
+    /// Up to which position all is on disk.
+    durable: AtomicU64,
     file_bytes: AtomicU64,
     syncs: AtomicU64,
     failing: AtomicBool,
@@ -59,30 +66,63 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Pending {
     frames: Vec<u8>,
+    /// Bytes of the frames by tenant.
+    tally: Tally,
+    /// The position of the last record that was added; records are counted from 1.
+    position: u64,
     waiters: Vec<Waiter>,
     blocked: Vec<Weak<Signal>>,
     closed: bool,
 }
 
+type Tally = HashMap<TenantId, (Arc<Share>, u64)>;
+
 #[derive(Debug)]
 enum Waiter {
     Acks(Arc<Acks>, Round),
     Flush(oneshot::Sender<()>),
+    Outbox(Weak<Signal>),
+}
+
+/// What the writer takes at a time.
+#[derive(Debug, Default)]
+struct Gathered {
+    tally: Tally,
+    position: u64,
+    waiters: Vec<Waiter>,
+    blocked: Vec<Weak<Signal>>,
+    closed: bool,
 }
 
 impl Shared {
+    fn new(bytes_max: u64) -> Self {
+        Self {
+            pending: Mutex::default(),
+            wake: Condvar::new(),
+            shares: Mutex::default(),
+            pool: Pool::new("journal", bytes_max),
+            live_bytes: AtomicU64::new(0),
+            durable: AtomicU64::new(0),
+            file_bytes: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
+        }
+    }
+
+    fn share(&self, tenant: TenantId) -> Arc<Share> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(shares.entry(tenant).or_insert_with(|| Share::new(tenant, &self.pool)))
+    }
+
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Journal {
-    /// Opens the journal in a folder, which is made, and says what it held.
-    pub(crate) fn open(dir: &Path) -> Result<(Self, Recovered), BrokerError> {
-        Self::open_sized(dir, SEGMENT_BYTES)
-    }
-
-    fn open_sized(dir: &Path, segment_bytes: u64) -> Result<(Self, Recovered), BrokerError> {
+    /// Opens the journal in a folder, which is made, and says what it held. Tenants share
+    /// `bytes_max` bytes that are live or wait to be written.
+    pub(crate) fn open(dir: &Path, bytes_max: u64) -> Result<(Self, Recovered), BrokerError> {
         let failed = |source| BrokerError::Journal { path: dir.to_owned(), source };
         fs::create_dir_all(dir).map_err(failed)?;
         let lock = File::create(dir.join("lock")).map_err(failed)?;
@@ -91,8 +131,11 @@ impl Journal {
             Err(fs::TryLockError::WouldBlock) => return Err(BrokerError::InUse(dir.to_owned())),
             Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let (segments, index, recovered) = Segments::open(dir, segment_bytes)?;
-        let shared = Arc::new(Shared::default());
+        let (segments, index, recovered) = Segments::open(dir, SEGMENT_BYTES)?;
+        let shared = Arc::new(Shared::new(bytes_max));
+        for (tenant, bytes) in index.tenants() {
+            shared.share(TenantId(tenant)).add(bytes);
+        }
         shared.live_bytes.store(index.live_bytes(), Relaxed);
         shared.file_bytes.store(segments.bytes(), Relaxed);
         let writer = Writer { shared: Arc::clone(&shared), segments, index, lock };
@@ -103,22 +146,50 @@ impl Journal {
         Ok((Self { shared, thread: Mutex::new(Some(thread)) }, recovered))
     }
 
-    /// Adds a record. It reaches the disk with the next group commit.
-    pub(crate) fn append(&self, entry: &Entry<'_>) {
+    /// What a tenant has of the journal.
+    pub(crate) fn share(&self, tenant: TenantId) -> Arc<Share> {
+        self.shared.share(tenant)
+    }
+
+    /// Adds a record of a tenant, whether it fits into its share or not, and says its position. It
+    /// reaches the disk with the next group commit.
+    pub(crate) fn append(&self, share: &Arc<Share>, entry: &Entry<'_>) -> u64 {
         let mut pending = self.shared.pending();
+        pending.position += 1;
+        let position = pending.position;
         if pending.closed {
-            return;
+            return position;
         }
         let first = pending.frames.is_empty();
         let before = pending.frames.len();
         entry.write(&mut pending.frames);
-        let added = pending.frames.len().saturating_sub(before);
-        self.shared.pending_bytes.fetch_add(added as u64, Relaxed);
+        let added = pending.frames.len().saturating_sub(before) as u64;
+        share.add(added);
+        let counted = pending.tally.entry(share.tenant());
+        counted.or_insert_with(|| (Arc::clone(share), 0)).1 += added;
         let large = pending.frames.len() >= PENDING_BYTES_MAX / 8;
         drop(pending);
         if first || large {
             self.shared.wake.notify_one();
         }
+        position
+    }
+
+    /// The position up to which all is on disk.
+    pub(crate) fn durable(&self) -> u64 {
+        self.shared.durable.load(Acquire)
+    }
+
+    /// Wakes a connection when all that was added until now is on disk, so that it sends on.
+    pub(crate) fn wake_when_durable(&self, connection: &Arc<Signal>) {
+        {
+            let mut pending = self.shared.pending();
+            if pending.closed {
+                return;
+            }
+            pending.waiters.push(Waiter::Outbox(Arc::downgrade(connection)));
+        }
+        self.shared.wake.notify_one();
     }
 
     /// Tells these acknowledgements when all that was added until now is on disk.
@@ -159,11 +230,6 @@ impl Journal {
 
     pub(crate) fn live_bytes(&self) -> u64 {
         self.shared.live_bytes.load(Relaxed)
-    }
-
-    /// Bytes that were added and are not on disk: not yet among the live ones.
-    pub(crate) fn pending_bytes(&self) -> u64 {
-        self.shared.pending_bytes.load(Relaxed)
     }
 
     pub(crate) fn file_bytes(&self) -> u64 {
@@ -216,20 +282,24 @@ impl Writer {
         let mut frames = Vec::new();
         loop {
             frames.clear();
-            let (waiters, blocked, closed) = self.gather(&mut frames);
-            if !frames.is_empty() && !self.commit(&frames) {
+            let gathered = self.gather(&mut frames);
+            if !frames.is_empty() && !self.commit(&frames, gathered.tally) {
                 return; // closed while the disk failed: nobody is told that anything is durable
             }
-            for waiter in waiters {
+            self.shared.durable.store(gathered.position, Release);
+            for waiter in gathered.waiters {
                 match waiter {
                     Waiter::Acks(acks, round) => acks.durable(round),
                     Waiter::Flush(tell) => drop(tell.send(())),
+                    Waiter::Outbox(signal) => {
+                        _ = signal.upgrade().map(|signal| signal.wake(WAKE_OUTBOX));
+                    }
                 }
             }
-            for connection in blocked.iter().filter_map(Weak::upgrade) {
+            for connection in gathered.blocked.iter().filter_map(Weak::upgrade) {
                 connection.wake(WAKE_ROOM);
             }
-            if closed {
+            if gathered.closed {
                 return;
             }
             self.give_up();
@@ -240,7 +310,7 @@ impl Writer {
     }
 
     /// Waits for something to do, and takes all of it.
-    fn gather(&self, frames: &mut Vec<u8>) -> (Vec<Waiter>, Vec<Weak<Signal>>, bool) {
+    fn gather(&self, frames: &mut Vec<u8>) -> Gathered {
         let mut pending = self.shared.pending();
         while pending.waiters.is_empty()
             && !pending.closed
@@ -258,12 +328,17 @@ impl Writer {
             }
         }
         std::mem::swap(frames, &mut pending.frames);
-        let waiters = std::mem::take(&mut pending.waiters);
-        (waiters, std::mem::take(&mut pending.blocked), pending.closed)
+        Gathered {
+            tally: std::mem::take(&mut pending.tally),
+            position: pending.position,
+            waiters: std::mem::take(&mut pending.waiters),
+            blocked: std::mem::take(&mut pending.blocked),
+            closed: pending.closed,
+        }
     }
 
     /// Writes until it is on disk; false when the journal was closed before that.
-    fn commit(&mut self, frames: &[u8]) -> bool {
+    fn commit(&mut self, frames: &[u8], tally: Tally) -> bool {
         let mut failures = 0_u64;
         let (segment, mut offset) = loop {
             match self.segments.append(frames) {
@@ -281,6 +356,13 @@ impl Writer {
         };
         self.shared.failing.store(false, Relaxed);
         self.shared.syncs.fetch_add(1, Relaxed);
+        let tenants = tally.into_values();
+        let tenants: Vec<_> = tenants
+            .map(|(share, pending)| {
+                let before = self.index.bytes_of(share.tenant().0);
+                (share, pending + before)
+            })
+            .collect();
         let mut rest = frames;
         while let Some((body, length)) = record::frame(rest) {
             if let Some(record) = record::decode(body) {
@@ -290,8 +372,11 @@ impl Writer {
             offset += length as u64;
             rest = rest.get(length..).unwrap_or_default();
         }
+        for (share, counted) in tenants {
+            share.add(self.index.bytes_of(share.tenant().0));
+            share.sub(counted);
+        }
         self.publish_sizes();
-        self.shared.pending_bytes.fetch_sub(frames.len() as u64, Relaxed);
         true
     }
 

@@ -64,6 +64,7 @@ mod options;
 mod retained;
 mod router;
 mod session;
+mod share;
 mod signal;
 mod status;
 mod tenant;

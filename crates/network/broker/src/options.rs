@@ -24,7 +24,8 @@ impl BrokerOptions {
 /// Limits. Each bounds memory, disk or time that a client could otherwise take without end.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at a time, of all tenants. One more is closed before its CONNECT is read.
+    /// Connections at a time, of all tenants. One more is closed before its CONNECT is read. A tenant
+    /// may have three quarters of what the others leave; one more of it is refused with 0x97.
     pub connections_max: usize,
     /// Sessions of a tenant, connected or kept. One more is refused with 0x97 (quota exceeded).
     pub sessions_max: usize,
@@ -40,12 +41,16 @@ pub struct Limits {
     pub receive_max: u16,
     /// Messages of QoS above 0 sent to a client and not acknowledged, whatever it would take.
     pub inflight_max: u16,
-    /// Messages that wait for one session; of more, the newest is dropped and counted. At half of
-    /// it, publishers of QoS above 0 are not read further while a kept session is connected and takes
-    /// messages: what is acknowledged then reaches it.
+    /// Messages that wait for one session. With more, those that have expired and then the oldest of
+    /// QoS 0 are dropped for it; when there are none, the newest is, and counted.
     pub queue_messages_max: usize,
-    /// Their bytes, with 64 for each message.
+    /// Their bytes, with 64 for each message. As many may besides be sent and not acknowledged.
     pub queue_bytes_max: usize,
+    /// With half of its queue full (QoS above 0), a connected session holds its publishers: they are
+    /// not read further. A client that has not come down to a quarter after this time is disconnected
+    /// with 0x97, and nobody is held for its session until it has: then it has caught up. So nobody
+    /// slows publishers down to less than a quarter of the queue in this time.
+    pub slow_time_max: Duration,
     /// Messages that wait for one local subscriber; at more, publishers are not read further.
     pub local_messages_max: usize,
     /// Their bytes.
@@ -64,11 +69,18 @@ pub struct Limits {
     /// The longest life of a session after its connection, in seconds. 3.1.1 has no expiry: there it
     /// holds for every session that is not clean.
     pub session_expiry_seconds_max: u32,
+    /// Bytes of a will, with its topic and properties. A larger one is refused with 0x97.
+    pub will_bytes_max: usize,
+    /// Bytes of all wills together: they are in memory as long as their sessions. A tenant may have
+    /// three quarters of what the others leave; beyond it, a CONNECT with a will is refused with 0x97.
+    pub wills_bytes_max: u64,
     /// Topic aliases that a client may use (MQTT 5, 3.3.2.3.4).
     pub topic_alias_max: u16,
     /// Bytes of the journal that are live or wait to be written: queues, sessions, retained messages
-    /// of all tenants; each kept session has its own copy of a message. Beyond it,
-    /// what would have to be stored is refused with 0x97. The files take at most about twice as much.
+    /// of all tenants; each kept session has its own copy of a message. A tenant may have three
+    /// quarters of what the others leave: one alone three quarters of all, two three sevenths each,
+    /// and one that comes new always finds room. Beyond it, what would have to be stored is refused
+    /// with 0x97. The files take at most about twice as much.
     pub journal_bytes_max: u64,
 }
 
@@ -84,6 +96,7 @@ impl Default for Limits {
             inflight_max: 1024,
             queue_messages_max: 100_000,
             queue_bytes_max: 32 * 1024 * 1024,
+            slow_time_max: Duration::from_secs(5),
             local_messages_max: 16_384,
             local_bytes_max: 32 * 1024 * 1024,
             topic_bytes_max: 65_535,
@@ -92,6 +105,8 @@ impl Default for Limits {
             retained_messages_max: 100_000,
             retained_bytes_max: 64 * 1024 * 1024,
             session_expiry_seconds_max: 30 * 24 * 3600,
+            will_bytes_max: 256 * 1024,
+            wills_bytes_max: 64 * 1024 * 1024,
             topic_alias_max: 16,
             journal_bytes_max: 1024 * 1024 * 1024,
         }
@@ -116,6 +131,9 @@ impl Limits {
         }
         if self.queue_messages_max < 4 || self.queue_bytes_max < 4096 {
             return Err("queue_messages_max is at least 4, queue_bytes_max at least 4096");
+        }
+        if self.slow_time_max.is_zero() {
+            return Err("slow_time_max is more than nothing");
         }
         if !(1..=512).contains(&self.topic_levels_max) {
             return Err("topic_levels_max is 1 to 512");

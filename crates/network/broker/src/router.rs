@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::journal::record::SubscriptionOptions;
 use crate::local::LocalQueue;
 use crate::message::Qos;
-use crate::session::Session;
+use crate::options::Limits;
+use crate::session::{Readiness, Session};
 use crate::topic::Filter;
 
 /// Who subscribed.
@@ -286,6 +287,16 @@ impl Target {
         }
     }
 
+    fn readiness(&self, limits: &Limits, qos: Qos) -> Readiness {
+        match &self.subscriber {
+            Subscriber::Session(session) => session.readiness(limits, qos),
+            Subscriber::Local { queue, .. } if !queue.is_full() => Readiness::Now,
+            // Full, it takes what is acknowledged, and its publisher waits.
+            Subscriber::Local { .. } if qos > Qos::AtMostOnce => Readiness::Soon,
+            Subscriber::Local { .. } => Readiness::Never,
+        }
+    }
+
     fn asks_receipt(&self) -> bool {
         self.qos > Qos::AtMostOnce
             && matches!(self.subscriber, Subscriber::Local { receipts: true, .. })
@@ -305,19 +316,24 @@ impl Route {
 }
 
 impl TargetGroup {
-    /// Whose turn it is: the next member that can take the message now, or else one that keeps it.
-    pub(crate) fn pick(&self) -> Option<&Target> {
+    /// Whose turn it is: the next member that can take the message now, or else one that can later,
+    /// or else one that keeps it.
+    pub(crate) fn pick(&self, limits: &Limits, qos: Qos) -> Option<&Target> {
         let count = self.members.len();
         if count == 0 {
             return None;
         }
         let start = self.next.fetch_add(1, Relaxed) % count;
-        let turn = || self.members.iter().cycle().skip(start).take(count);
-        turn()
-            .find(|target| match &target.subscriber {
-                Subscriber::Session(session) => session.has_room(),
-                Subscriber::Local { queue, .. } => !queue.is_full(),
-            })
-            .or_else(|| turn().next())
+        let mut best: Option<(Readiness, &Target)> = None;
+        for target in self.members.iter().cycle().skip(start).take(count) {
+            let readiness = target.readiness(limits, qos.min(target.qos));
+            if readiness == Readiness::Now {
+                return Some(target);
+            }
+            if best.is_none_or(|(known, _)| readiness < known) {
+                best = Some((readiness, target));
+            }
+        }
+        best.map(|(_, target)| target)
     }
 }

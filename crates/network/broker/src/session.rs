@@ -3,25 +3,39 @@
 //! Everything that changes is behind one lock, which is held for short pieces of work: the publisher
 //! puts a message in, the client's connection takes messages out. A connection acts on the session
 //! only while its epoch is the session's, so that one that was taken over does nothing more.
+//!
+//! A queue is bounded. While it is long, publishers of QoS above 0 are held; a client that has not
+//! made it short again within `Limits::slow_time_max` is disconnected, and nobody is held for it until
+//! it has caught up.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use outbox::Queued;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::acks::Acks;
 use crate::journal::Journal;
 use crate::journal::record::{Entry, SessionId, SessionRecord, SubscriptionOptions};
-use crate::message::{Message, Qos};
+use crate::message::{Message, Qos, now_ms};
 use crate::options::Limits;
+use crate::session::outbox::{Outbox, packet_id};
+use crate::share::Share;
 use crate::signal::{Signal, WAKE_OUTBOX, WAKE_ROOM};
 use crate::status::ClientInfo;
+use crate::tenant::KeptWill;
 use crate::timers::TimerKey;
-use crate::wire::Will;
+use crate::wire::reason;
 
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    pub(crate) tenant: u32,
+    /// What its tenant has of the journal.
+    pub(crate) share: Arc<Share>,
     pub(crate) client_id: Arc<str>,
     /// The principal it belongs to.
     pub(crate) owner: Arc<str>,
@@ -41,7 +55,7 @@ pub(crate) struct State {
     /// Identifiers of QoS 2 messages from the client, until their PUBREL.
     pub(crate) received: HashMap<u16, Received>,
     /// The will, while connected or while its delay runs.
-    pub(crate) will: Option<Will>,
+    pub(crate) will: Option<KeptWill>,
     /// When the delayed will is published.
     pub(crate) will_due: Option<Instant>,
     /// When the session that has no connection ends.
@@ -65,41 +79,6 @@ pub(crate) enum Received {
     Stored,
 }
 
-#[derive(Debug, Default)]
-struct Outbox {
-    queue: VecDeque<Queued>,
-    bytes: usize,
-    inflight: HashMap<u16, Inflight>,
-    sequence_last: u64,
-    /// Messages that left the queue: whether anything moves.
-    taken: u64,
-    /// Nothing moved for too long: publishers do not wait for it any more.
-    stuck: bool,
-    /// Publishers that stopped reading until the queue is shorter.
-    blocked: Vec<Weak<Signal>>,
-    /// A message was dropped, and the log says so.
-    warned: bool,
-}
-
-/// A message that waits.
-#[derive(Debug)]
-pub(crate) struct Queued {
-    /// 0 for QoS 0.
-    sequence: u64,
-    pub(crate) message: Arc<Message>,
-    pub(crate) qos: Qos,
-    pub(crate) retain: bool,
-    pub(crate) dup: bool,
-    pub(crate) identifiers: Option<Arc<[u32]>>,
-}
-
-/// A message that was sent and not acknowledged; none: only PUBCOMP is missing.
-#[derive(Debug)]
-struct Inflight {
-    sequence: u64,
-    queued: Option<Queued>,
-}
-
 /// How a message goes to one session.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
@@ -110,17 +89,15 @@ pub(crate) struct Delivery {
     pub(crate) unbounded: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Delivered {
-    Queued {
-        journaled: bool,
-        /// The publisher should not send more for now.
-        crowded: bool,
-    },
-    /// The queue is full.
-    Dropped,
-    /// QoS 0 for a client that is not connected, or the session is over.
-    Ignored,
+/// What became of it. A message of QoS 0 for a client that is not connected, and any for a session
+/// that is over, leaves no trace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) journaled: bool,
+    /// The publisher should not send more for now.
+    pub(crate) holds: bool,
+    /// Messages that the full queue has cost: this one, or others that made room for it.
+    pub(crate) dropped: u64,
 }
 
 /// What the connection did with a message that it was offered.
@@ -131,26 +108,45 @@ pub(crate) enum Sent {
     Discarded,
 }
 
-/// The packet identifier of a message follows from its place in the session's order, so that it is
-/// the same after a crash, without having been written down.
-pub(crate) fn packet_id(sequence: u64) -> u16 {
-    u16::try_from(sequence.wrapping_sub(1) % 65_535 + 1).unwrap_or(1)
+/// How well a session can take a message of a shared subscription, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Readiness {
+    /// Connected, and its queue is next to empty.
+    Now,
+    Soon,
+    /// Not connected; it keeps the message.
+    Later,
+    /// The message, or another one, would be dropped.
+    Never,
 }
 
 impl Session {
-    pub(crate) fn new(id: SessionId, tenant: u32, client_id: Arc<str>, owner: Arc<str>) -> Self {
-        Self { id, tenant, client_id, owner, state: Mutex::default() }
+    pub(crate) fn new(
+        id: SessionId,
+        share: Arc<Share>,
+        client_id: Arc<str>,
+        owner: Arc<str>,
+    ) -> Self {
+        Self { id, share, client_id, owner, state: Mutex::default() }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a shared subscription should choose it: it is connected and its queue is not long.
-    pub(crate) fn has_room(&self) -> bool {
+    pub(crate) fn readiness(&self, limits: &Limits, qos: Qos) -> Readiness {
         const SHORT: usize = 1000;
         let state = self.state();
-        state.connection.is_some() && state.outbox.queue.len() < SHORT
+        let online = state.connection.is_some();
+        if state.ended || state.outbox.is_full(limits) || (!online && qos == Qos::AtMostOnce) {
+            Readiness::Never
+        } else if !online {
+            Readiness::Later
+        } else if state.outbox.queued() < SHORT {
+            Readiness::Now
+        } else {
+            Readiness::Soon
+        }
     }
 
     /// Puts a message into the queue and wakes the connection.
@@ -161,89 +157,149 @@ impl Session {
         message: &Arc<Message>,
         delivery: Delivery,
     ) -> Delivered {
-        let mut state = self.state();
-        let offline = state.connection.is_none();
-        if state.ended || (offline && delivery.qos == Qos::AtMostOnce) {
-            return Delivered::Ignored;
+        let state = &mut *self.state();
+        let mut delivered = Delivered::default();
+        let unkept = delivery.qos == Qos::AtMostOnce;
+        if state.ended || (unkept && state.connection.is_none()) {
+            return delivered;
         }
-        let outbox = &mut state.outbox;
-        if outbox.is_full(limits) && !delivery.unbounded {
-            if !std::mem::replace(&mut outbox.warned, true) {
-                tracing::warn!(
-                    tenant = self.tenant,
-                    client = %self.client_id,
-                    offline,
-                    "the queue of an MQTT session is full; messages for it are dropped"
-                );
+        if !delivery.unbounded && state.outbox.is_full(limits) {
+            delivered.dropped = self.make_room(journal, limits, state);
+            if state.outbox.is_full(limits) {
+                delivered.dropped += 1;
+                if !unkept {
+                    self.fall_behind(state);
+                }
+                return delivered;
             }
-            return Delivered::Dropped;
         }
-        let sequence = if delivery.qos > Qos::AtMostOnce {
-            outbox.sequence_last += 1;
-            outbox.sequence_last
-        } else {
+        let sequence = if unkept {
             0
+        } else {
+            state.outbox.sequence_last += 1;
+            state.outbox.sequence_last
         };
-        outbox.bytes += message.weight();
-        let journaled = sequence != 0 && state.durable;
-        if journaled {
-            journal.append(&Entry::Queued {
+        let mut position = 0;
+        if !unkept && state.durable {
+            delivered.journaled = true;
+            let entry = Entry::Queued {
                 session: self.id,
                 sequence,
                 qos: delivery.qos,
                 retain: delivery.retain,
                 identifiers: delivery.identifiers.as_deref().unwrap_or_default(),
                 message,
-            });
+            };
+            position = journal.append(&self.share, &entry);
         }
-        state.outbox.queue.push_back(Queued {
+        state.outbox.push_back(Queued {
             sequence,
+            // Were a QoS 2 message sent before it is on disk, another one could get its identifier
+            // after a crash, and the client would take it for the same.
+            position: if delivery.qos == Qos::ExactlyOnce { position } else { 0 },
             message: Arc::clone(message),
             qos: delivery.qos,
             retain: delivery.retain,
             dup: false,
+            started: false,
             identifiers: delivery.identifiers,
         });
         if let Some(connection) = &state.connection {
             connection.signal.wake(WAKE_OUTBOX);
         }
-        let crowded = journaled && !offline && state.outbox.is_crowded(limits);
-        Delivered::Queued { journaled, crowded }
+        if delivery.unbounded && state.outbox.is_long(limits) && state.outbox.long_since.is_none() {
+            state.outbox.behind = true; // retained messages are many; that is not the client's fault
+        }
+        delivered.holds = !unkept && self.holds_with(limits, state);
+        delivered
     }
 
-    /// Whether publishers have to wait for this session: it is kept, connected, and its queue is long.
-    pub(crate) fn is_crowded(&self, limits: &Limits) -> bool {
-        let state = self.state();
-        state.durable && state.connection.is_some() && state.outbox.is_crowded(limits)
+    fn make_room(&self, journal: &Journal, limits: &Limits, state: &mut State) -> u64 {
+        let offline = state.connection.is_none();
+        if !std::mem::replace(&mut state.outbox.warned, true) {
+            tracing::warn!(
+                tenant = %self.share.tenant(),
+                client = ?self.client_id,
+                offline,
+                "the queue of an MQTT session is full; messages for it are dropped"
+            );
+        }
+        let durable = state.durable;
+        state.outbox.make_room(limits, now_ms(), |queued| self.forget(journal, durable, queued))
+    }
+
+    /// Removes a message from the journal, where it may be.
+    fn forget(&self, journal: &Journal, durable: bool, queued: &Queued) {
+        if durable && queued.sequence != 0 {
+            journal.append(&self.share, &Entry::QueuedRemoved(self.id, queued.sequence));
+        }
+    }
+
+    /// Whether publishers of QoS above 0 are held for this session.
+    pub(crate) fn holds(&self, limits: &Limits) -> bool {
+        self.holds_with(limits, &mut self.state())
+    }
+
+    /// Whether publishers are held for it, or were when its queue was longer and may be still.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.state().outbox.long_since.is_some()
+    }
+
+    fn holds_with(&self, limits: &Limits, state: &mut State) -> bool {
+        let Some(connection) = &state.connection else { return false };
+        if state.outbox.behind || !state.outbox.is_long(limits) {
+            return false;
+        }
+        match state.outbox.long_since {
+            None => {
+                state.outbox.long_since = Some(Instant::now());
+                // Should it be held itself: only what it sends makes its queue shorter.
+                connection.signal.wake(WAKE_ROOM);
+                true
+            }
+            Some(since) if since.elapsed() < limits.slow_time_max => true,
+            Some(_) => {
+                self.fall_behind(state);
+                false
+            }
+        }
+    }
+
+    /// Gives a connected client up that takes its messages too slowly.
+    fn fall_behind(&self, state: &mut State) {
+        let Some(connection) = &state.connection else { return };
+        if std::mem::replace(&mut state.outbox.behind, true) {
+            return;
+        }
+        tracing::warn!(
+            tenant = %self.share.tenant(),
+            client = ?self.client_id,
+            queued = state.outbox.queued(),
+            kept = state.durable,
+            "an MQTT client takes its messages too slowly and is disconnected"
+        );
+        connection.signal.close(reason::QUOTA);
+        state.outbox.long_since = None;
+        state.outbox.unblock();
     }
 
     pub(crate) fn is_full(&self, limits: &Limits) -> bool {
         self.state().outbox.is_full(limits)
     }
 
-    /// Wakes the publisher's connection when the queue is shorter; none when it is already. Otherwise
-    /// how many messages have left the queue, to see later whether it moves.
-    pub(crate) fn block(&self, limits: &Limits, publisher: &Arc<Signal>) -> Option<u64> {
-        let mut state = self.state();
-        if state.connection.is_none() || !state.outbox.is_crowded(limits) {
-            return None;
+    /// Wakes the publisher's connection when it has not to be held any more; false when it has not
+    /// to be held now.
+    pub(crate) fn block(&self, limits: &Limits, publisher: &Arc<Signal>) -> bool {
+        let state = &mut *self.state();
+        let holds = self.holds_with(limits, state);
+        if holds {
+            state.outbox.block(publisher);
         }
-        state.outbox.blocked.push(Arc::downgrade(publisher));
-        Some(state.outbox.taken)
+        holds
     }
 
-    /// After a long wait: when nothing has left the queue, nobody waits for it any more, until
-    /// something moves.
-    pub(crate) fn give_up_if_stuck(&self, taken: u64) {
-        let mut state = self.state();
-        if state.outbox.taken == taken {
-            state.outbox.stuck = true;
-            state.outbox.unblock();
-        }
-    }
-
-    /// Offers waiting messages to the connection of this epoch, as long as it has room (`more`) and
-    /// the client may have more in flight. Says how many were discarded.
+    /// Offers waiting messages to the connection of this epoch, as long as it has room and the client
+    /// may have more in flight. Says how many were discarded.
     pub(crate) fn send(
         &self,
         journal: &Journal,
@@ -252,50 +308,35 @@ impl Session {
         inflight_max: usize,
         mut send: impl FnMut(&Queued, u16) -> Option<Sent>,
     ) -> u64 {
-        let mut state = self.state();
+        let state = &mut *self.state();
         if state.epoch != epoch {
             return 0;
         }
-        let durable = state.durable;
         let outbox = &mut state.outbox;
         let mut discarded = 0;
-        while let Some(queued) = outbox.queue.front() {
+        while let Some(queued) = outbox.front() {
             let packet_id = packet_id(queued.sequence);
-            // An identifier is free again after 65,535 messages; a client that left one open so long
-            // gets no more until it has answered.
-            let closed =
-                outbox.inflight.len() >= inflight_max || outbox.inflight.contains_key(&packet_id);
-            if queued.sequence != 0 && closed {
+            if queued.sequence != 0 && !outbox.may_send(packet_id, inflight_max, limits) {
+                break;
+            }
+            if queued.position > journal.durable() {
+                if let Some(connection) = &state.connection {
+                    journal.wake_when_durable(&connection.signal);
+                }
                 break;
             }
             let Some(sent) = send(queued, packet_id) else { break };
-            let Some(queued) = outbox.queue.pop_front() else { break };
-            outbox.bytes = outbox.bytes.saturating_sub(queued.message.weight());
-            outbox.taken += 1;
-            outbox.stuck = false;
+            let Some(queued) = outbox.pop_front() else { break };
             match sent {
-                Sent::Written if queued.sequence != 0 => {
-                    let sequence = queued.sequence;
-                    outbox.inflight.insert(packet_id, Inflight { sequence, queued: Some(queued) });
-                }
+                Sent::Written if queued.sequence != 0 => outbox.sent(packet_id, queued),
                 Sent::Written => {}
                 Sent::Discarded => {
                     discarded += 1;
-                    if durable && queued.sequence != 0 {
-                        journal.append(&Entry::QueuedRemoved(self.id, queued.sequence));
-                    }
+                    self.forget(journal, state.durable, &queued);
                 }
             }
         }
-        if !outbox.blocked.is_empty()
-            && outbox.queue.len() <= limits.queue_messages_max / 4
-            && outbox.bytes <= limits.queue_bytes_max / 4
-        {
-            outbox.unblock();
-        }
-        if outbox.queue.is_empty() && outbox.queue.capacity() > 64 {
-            outbox.queue = VecDeque::new(); // idle sessions are to be small
-        }
+        outbox.calm(limits);
         discarded
     }
 
@@ -305,12 +346,9 @@ impl Session {
         if state.epoch != epoch {
             return true;
         }
-        let Some(done) = state.outbox.inflight.remove(&packet_id) else { return false };
+        let Some(done) = state.outbox.done(packet_id) else { return false };
         if state.durable {
-            journal.append(&Entry::QueuedRemoved(self.id, done.sequence));
-        }
-        if state.outbox.inflight.is_empty() && state.outbox.inflight.capacity() > 64 {
-            state.outbox.inflight = HashMap::new();
+            journal.append(&self.share, &Entry::QueuedRemoved(self.id, done.sequence));
         }
         true
     }
@@ -318,18 +356,24 @@ impl Session {
     /// Forgets the messages that wait for the client, after [`State::resume`] those that were in
     /// flight among them. PUBREL, which has no content, stays.
     pub(crate) fn forget_queue(&self, journal: &Journal, epoch: u64) {
-        let mut state = self.state();
+        let state = &mut *self.state();
         if state.epoch != epoch {
             return;
         }
         let durable = state.durable;
-        for queued in std::mem::take(&mut state.outbox.queue) {
-            if durable && queued.sequence != 0 {
-                journal.append(&Entry::QueuedRemoved(self.id, queued.sequence));
-            }
-        }
-        state.outbox.bytes = 0;
-        state.outbox.unblock();
+        state.outbox.remove(|queued| {
+            self.forget(journal, durable, queued);
+            true
+        });
+        state.outbox.relax();
+    }
+
+    /// Forgets messages that have expired while nobody came for them: they would only take room. Says
+    /// how many.
+    pub(crate) fn expire(&self, journal: &Journal, now_ms: i64) -> u64 {
+        let state = &mut *self.state();
+        let durable = state.durable;
+        state.outbox.expire(now_ms, |queued| self.forget(journal, durable, queued))
     }
 
     /// Whether it is in the journal.
@@ -344,18 +388,16 @@ impl Session {
         if state.epoch != epoch {
             return None;
         }
-        let durable = state.durable;
-        let inflight = state.outbox.inflight.get_mut(&packet_id)?;
-        let first = inflight.queued.take().is_some();
-        if durable && first {
-            journal.append(&Entry::Released(self.id, inflight.sequence));
+        let (sequence, first) = state.outbox.released(packet_id)?;
+        if state.durable && first {
+            journal.append(&self.share, &Entry::Released(self.id, sequence));
         }
-        Some(durable)
+        Some(state.durable)
     }
 
     pub(crate) fn record(&self, state: &State, offline_since_ms: Option<i64>) -> SessionRecord {
         SessionRecord {
-            tenant: self.tenant,
+            tenant: self.share.tenant().0,
             client_id: self.client_id.to_string(),
             owner: self.owner.to_string(),
             expiry_seconds: state.expiry_seconds,
@@ -367,35 +409,17 @@ impl Session {
 impl State {
     /// Prepares for a new connection what the old one had not finished: messages are sent again in
     /// their order, marked as duplicates. Returns the identifiers that PUBREL is sent for.
-    pub(crate) fn resume(&mut self) -> Vec<u16> {
-        let mut inflight: Vec<Inflight> = self.outbox.inflight.drain().map(|(_, i)| i).collect();
-        inflight.sort_unstable_by_key(|i| i.sequence);
-        let mut released = Vec::new();
-        for one in inflight.into_iter().rev() {
-            match one.queued {
-                Some(mut queued) => {
-                    queued.dup = true;
-                    self.outbox.bytes += queued.message.weight();
-                    self.outbox.queue.push_front(queued);
-                }
-                None => {
-                    let id = packet_id(one.sequence);
-                    released.push(id);
-                    self.outbox
-                        .inflight
-                        .insert(id, Inflight { sequence: one.sequence, queued: None });
-                }
-            }
-        }
-        released.reverse();
+    pub(crate) fn resume(&mut self, limits: &Limits) -> Vec<u16> {
+        let released = self.outbox.resume();
+        // Nobody is held while it catches up with what came in its absence.
+        self.outbox.behind = !self.outbox.is_short(limits);
         released
     }
 
-    /// Messages of QoS 0 are not kept for a client that has gone.
+    /// Messages of QoS 0 are not kept for a client that has gone, and nobody is held for it.
     pub(crate) fn forget_unkept(&mut self) {
-        self.outbox.queue.retain(|queued| queued.sequence != 0);
-        self.outbox.bytes = self.outbox.queue.iter().map(|q| q.message.weight()).sum();
-        self.outbox.unblock();
+        self.outbox.remove(|queued| queued.sequence == 0);
+        self.outbox.relax();
     }
 
     /// Forgets all messages, at the end of the session.
@@ -406,11 +430,11 @@ impl State {
     }
 
     pub(crate) fn queued(&self) -> usize {
-        self.outbox.queue.len()
+        self.outbox.queued()
     }
 
     pub(crate) fn inflight(&self) -> usize {
-        self.outbox.inflight.len()
+        self.outbox.inflight()
     }
 
     /// Puts back what the journal held.
@@ -421,41 +445,18 @@ impl State {
     ) {
         self.outbox.sequence_last = self.outbox.sequence_last.max(sequence);
         match queued {
-            Some((qos, retain, identifiers, message)) => {
-                self.outbox.bytes += message.weight();
-                self.outbox.queue.push_back(Queued {
-                    sequence,
-                    message: Arc::new(message),
-                    qos,
-                    retain,
-                    // It may have been sent before the crash (MQTT 5, 3.3.1.1).
-                    dup: true,
-                    identifiers: (!identifiers.is_empty()).then(|| identifiers.into()),
-                });
-            }
-            None => {
-                let inflight = Inflight { sequence, queued: None };
-                self.outbox.inflight.insert(packet_id(sequence), inflight);
-            }
-        }
-    }
-}
-
-impl Outbox {
-    /// Whether publishers should wait before they send more.
-    fn is_crowded(&self, limits: &Limits) -> bool {
-        !self.stuck
-            && (self.queue.len() >= limits.queue_messages_max / 2
-                || self.bytes >= limits.queue_bytes_max / 2)
-    }
-
-    fn is_full(&self, limits: &Limits) -> bool {
-        self.queue.len() >= limits.queue_messages_max || self.bytes >= limits.queue_bytes_max
-    }
-
-    fn unblock(&mut self) {
-        for connection in self.blocked.drain(..).filter_map(|c| c.upgrade()) {
-            connection.wake(WAKE_ROOM);
+            Some((qos, retain, identifiers, message)) => self.outbox.push_back(Queued {
+                sequence,
+                position: 0,
+                message: Arc::new(message),
+                qos,
+                retain,
+                // It may have been sent before the crash (MQTT 5, 3.3.1.1).
+                dup: true,
+                started: false,
+                identifiers: (!identifiers.is_empty()).then(|| identifiers.into()),
+            }),
+            None => self.outbox.restore_released(sequence),
         }
     }
 }

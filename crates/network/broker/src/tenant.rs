@@ -4,9 +4,11 @@
 mod open;
 mod publish;
 pub(crate) mod subscribe;
+mod will;
 
 pub(crate) use open::{Closing, Opened, Opening};
 pub(crate) use publish::{FullQueue, Origin, Published};
+pub(crate) use will::KeptWill;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -14,10 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use weir_model::TenantId;
 
+use crate::broker::Inner;
 use crate::message::now_ms;
 use crate::retained::Retained;
 use crate::router::{Route, Router};
 use crate::session::Session;
+use crate::share::Share;
 use crate::status::{ClientConnection, ClientStatus};
 
 /// Routes that are remembered; with more, all are forgotten.
@@ -33,6 +37,10 @@ const CLIENT_FILTERS_MAX: usize = 20;
 #[derive(Debug)]
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
+    /// What it has of the journal, of connections, and of bytes for wills.
+    pub(crate) journal: Arc<Share>,
+    pub(crate) connections: Arc<Share>,
+    wills: Arc<Share>,
     /// Changes with every subscription and every change of rights: what connections remember of a
     /// topic counts only for the generation in which they learnt it.
     generation: AtomicU64,
@@ -51,9 +59,12 @@ struct Routes {
 }
 
 impl Tenant {
-    pub(crate) fn new(id: TenantId) -> Self {
+    pub(crate) fn new(id: TenantId, broker: &Inner) -> Self {
         Self {
             id,
+            journal: broker.journal.share(id),
+            connections: Share::new(id, &broker.connection_pool),
+            wills: Share::new(id, &broker.will_pool),
             generation: AtomicU64::new(1),
             changed_ms: AtomicI64::new(0),
             router: RwLock::default(),

@@ -51,6 +51,10 @@ fn child() {
     });
 }
 
+fn kills() -> u32 {
+    std::env::var("WEIR_KILLS").map_or(3, |text| text.parse().unwrap())
+}
+
 fn start(folder: &Path) -> (Child, u16) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])
@@ -155,18 +159,18 @@ async fn read(
     }
 }
 
-async fn subscribe(stream: &mut TcpStream, filter: &str) {
+async fn subscribe(stream: &mut TcpStream, filter: &str, qos: u8) {
     let mut packet = vec![0x82, u8::try_from(5 + filter.len()).unwrap(), 0, 1, 0];
     packet.push(u8::try_from(filter.len()).unwrap());
     packet.extend_from_slice(filter.as_bytes());
-    packet.push(1);
+    packet.push(qos);
     stream.write_all(&packet).await.unwrap();
     stream.read_exact(&mut [0; 5]).await.unwrap();
 }
 
 #[test]
 fn what_was_acknowledged_survives_kill() {
-    let kills: u32 = std::env::var("WEIR_KILLS").map_or(3, |text| text.parse().unwrap());
+    let kills = kills();
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -174,7 +178,7 @@ fn what_was_acknowledged_survives_kill() {
         for name in ["online", "offline"] {
             let (mut stream, present) = connect(port, name, false).await.unwrap();
             assert!(!present);
-            subscribe(&mut stream, "q/#").await;
+            subscribe(&mut stream, "q/#", 1).await;
         }
         let next = Arc::new(AtomicU64::new(1));
         let mut acknowledged = BTreeSet::new();
@@ -201,7 +205,7 @@ fn what_was_acknowledged_survives_kill() {
             }
             (child, port) = start(folder.path());
             let (mut stream, _) = connect(port, "late", true).await.unwrap();
-            subscribe(&mut stream, "r/#").await;
+            subscribe(&mut stream, "r/#", 1).await;
             // A later one may have been stored and not acknowledged, and that of a publisher none of
             // whose were acknowledged may stand there too.
             let mut found = BTreeSet::new();
@@ -222,6 +226,151 @@ fn what_was_acknowledged_survives_kill() {
         }
         assert!(!acknowledged.is_empty());
         println!("{} acknowledged messages over {kills} kills", acknowledged.len());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+}
+
+/// The next packet, which is a small one: its first byte and the rest.
+async fn packet(stream: &mut TcpStream) -> std::io::Result<(u8, Vec<u8>)> {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).await?;
+    let mut body = vec![0; usize::from(head[1])];
+    stream.read_exact(&mut body).await?;
+    Ok((head[0], body))
+}
+
+fn short(first: u8, id: u16) -> [u8; 4] {
+    let [high, low] = id.to_be_bytes();
+    [first, 2, high, low]
+}
+
+/// A publisher of QoS 2 that forgets nothing when its connection ends.
+#[derive(Default)]
+struct Sender {
+    n: u64,
+    id_last: u16,
+    number_last: u64,
+    /// What is under way: the number, and whether PUBREC came.
+    open: BTreeMap<u16, (u64, bool)>,
+    done: BTreeSet<u64>,
+}
+
+impl Sender {
+    /// Publishes until the broker is gone; when nothing new is to be sent, until all is complete.
+    async fn run(&mut self, port: u16, new: bool) -> std::io::Result<()> {
+        const WINDOW: usize = 8;
+        let (mut stream, _) = connect(port, &format!("sender{}", self.n), false).await?;
+        for (id, (number, released)) in &self.open {
+            let again = publish("x/1", 0x0C, *id, *number);
+            let bytes = if *released { short(0x62, *id).to_vec() } else { again };
+            stream.write_all(&bytes).await?;
+        }
+        loop {
+            while new && self.open.len() < WINDOW {
+                self.id_last = self.id_last % 65_535 + 1;
+                self.number_last += PUBLISHERS;
+                let (id, number) = (self.id_last, self.number_last + self.n);
+                self.open.insert(id, (number, false));
+                stream.write_all(&publish("x/1", 0x04, id, number)).await?;
+            }
+            if self.open.is_empty() {
+                return Ok(());
+            }
+            let (first, body) = timeout(PATIENCE, packet(&mut stream)).await.expect("silence")?;
+            let id = u16::from_be_bytes([body[0], body[1]]);
+            match first {
+                0x50 => {
+                    self.open.get_mut(&id).unwrap().1 = true;
+                    stream.write_all(&short(0x62, id)).await?;
+                }
+                0x70 => self.done.extend(self.open.remove(&id).map(|(number, _)| number)),
+                other => panic!("{other:#x}"),
+            }
+        }
+    }
+}
+
+/// A subscriber of QoS 2 that forgets nothing when its connection ends.
+#[derive(Default)]
+struct Receiver {
+    /// Identifiers whose PUBREL has not come: a message under one of them is the same again.
+    open: BTreeSet<u16>,
+    got: Vec<u64>,
+}
+
+impl Receiver {
+    async fn run(
+        &mut self,
+        stream: &mut TcpStream,
+        until: impl Fn(&[u64]) -> bool,
+    ) -> std::io::Result<()> {
+        while !until(&self.got) {
+            let (first, body) = timeout(PATIENCE, packet(stream)).await.expect("silence")?;
+            let at = if first & 0xF0 == 0x30 { 2 + usize::from(body[1]) } else { 0 };
+            let id = u16::from_be_bytes([body[at], body[at + 1]]);
+            if first == 0x62 {
+                self.open.remove(&id);
+                stream.write_all(&short(0x70, id)).await?;
+                continue;
+            }
+            assert_eq!(first & 0xF6, 0x34);
+            if self.open.insert(id) {
+                self.got.push(u64::from_be_bytes(body[at + 2..at + 10].try_into().unwrap()));
+            }
+            stream.write_all(&short(0x50, id)).await?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn exactly_once_over_kills() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut child, mut port) = start(folder.path());
+        let mut receiver = Receiver::default();
+        let (mut stream, _) = connect(port, "receiver", false).await.unwrap();
+        subscribe(&mut stream, "x/#", 2).await;
+        drop(stream);
+        let mut senders: Vec<_> =
+            (0..PUBLISHERS).map(|n| Sender { n, ..Sender::default() }).collect();
+        for kill in 0..kills() {
+            let tasks: Vec<_> = senders
+                .into_iter()
+                .map(|mut sender| {
+                    tokio::spawn(async move {
+                        let _ = sender.run(port, true).await;
+                        sender
+                    })
+                })
+                .collect();
+            let (mut stream, present) = connect(port, "receiver", false).await.unwrap();
+            assert!(present, "the session survived kill {kill}");
+            let enough = receiver.got.len() + 50 + usize::try_from(kill % 7).unwrap() * 37;
+            receiver.run(&mut stream, |got| got.len() >= enough).await.unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            // What has come already is in the receiver, as it would be in a real one.
+            let _ = receiver.run(&mut stream, |_| false).await;
+            senders = Vec::new();
+            for task in tasks {
+                senders.push(task.await.unwrap());
+            }
+            (child, port) = start(folder.path());
+        }
+        for sender in &mut senders {
+            sender.run(port, false).await.unwrap();
+        }
+        let done: BTreeSet<u64> =
+            senders.iter().flat_map(|sender| sender.done.iter().copied()).collect();
+        let (mut stream, _) = connect(port, "receiver", false).await.unwrap();
+        let all = |got: &[u64]| done.iter().all(|number| got.contains(number));
+        receiver.run(&mut stream, all).await.unwrap();
+        let once: BTreeSet<u64> = receiver.got.iter().copied().collect();
+        assert_eq!(once.len(), receiver.got.len(), "each came once");
+        println!("{} messages exactly once over {} kills", done.len(), kills());
         child.kill().unwrap();
         child.wait().unwrap();
     });

@@ -28,14 +28,17 @@ async fn a_session_that_was_connected_at_the_crash_is_offline_since_then() {
         offline_since_ms,
     };
     let before = now_ms();
-    let (journal, _) = Journal::open(dir.path()).unwrap();
-    journal.append(&Entry::Session(1, &record("connected", None)));
-    journal.append(&Entry::Session(2, &record("gone", Some(before - 1000))));
+    let (journal, _) = Journal::open(dir.path(), 1 << 30).unwrap();
+    journal.append(&journal.share(TenantId(1)), &Entry::Session(1, &record("connected", None)));
+    journal.append(
+        &journal.share(TenantId(1)),
+        &Entry::Session(2, &record("gone", Some(before - 1000))),
+    );
     journal.close();
     let broker = Broker::open(BrokerOptions::new(dir.path()), Arc::new(Nobody)).unwrap();
     broker.shutdown().await;
     drop(broker);
-    let (_, recovered) = Journal::open(dir.path()).unwrap();
+    let (_, recovered) = Journal::open(dir.path(), 1 << 30).unwrap();
     let since = |id| recovered.sessions[&id].record.as_ref().unwrap().offline_since_ms;
     assert!(since(1).is_some_and(|ms| ms >= before), "{:?}", since(1));
     assert_eq!(since(2), Some(before - 1000));

@@ -17,9 +17,10 @@ use crate::connection::{ALIASES_OUT_MAX, Connected, Socket};
 use crate::gate::{Act, Denied, Login, Principal};
 use crate::listen::Peer;
 use crate::message::now;
+use crate::share::Held;
 use crate::signal::{Signal, WAKE_CLOSE};
 use crate::status::ClientInfo;
-use crate::tenant::{Opened, Opening};
+use crate::tenant::{Opened, Opening, Tenant};
 use crate::topic;
 use crate::wire::{self, Connect, Version, Violation, Wire, reason};
 
@@ -82,12 +83,14 @@ where
 /// A client that has its session and waits for CONNACK.
 struct Admitted {
     connect: Connect,
+    tenant: Arc<Tenant>,
     principal: Principal,
     opened: Opened,
     assigned: bool,
     expiry_seconds: u32,
     keep_alive: u16,
     info: Arc<ClientInfo>,
+    slot: Held,
 }
 
 async fn admit(
@@ -120,13 +123,10 @@ async fn admit(
         Denied::Banned => reason::BANNED,
         Denied::Unavailable => reason::UNAVAILABLE,
     })?;
-    if let Some(will) = &connect.will {
-        topic::check_name(&will.message.topic, broker.limits.topic())
-            .map_err(|_| reason::TOPIC_INVALID)?;
-        if !broker.gate.may(&principal, Act::Publish, &will.message.topic) {
-            return Err(reason::NOT_AUTHORIZED);
-        }
-    }
+    let tenant = broker.tenant(principal.tenant);
+    let slot = tenant.connections.take(1).ok_or(reason::QUOTA)?;
+    let will = connect.will.take().map(|will| tenant.accept_will(broker, &principal, will));
+    let will = will.transpose()?;
     let assigned = connect.client_id.is_empty();
     let client_id: Arc<str> =
         if assigned { assign()?.into() } else { connect.client_id.to_string().into() };
@@ -150,19 +150,29 @@ async fn admit(
     if broker.is_closed() {
         return Err(reason::UNAVAILABLE);
     }
-    let opened = broker.tenant(principal.tenant).open(
+    let opened = tenant.open(
         broker,
         Opening {
             owner: Arc::clone(&principal.name),
             client_id,
             clean_start: connect.clean_start,
             expiry_seconds,
-            will: connect.will.take(),
+            will,
             signal: Arc::clone(signal),
             info: Arc::clone(&info),
         },
     )?;
-    Ok(Admitted { connect, principal, opened, assigned, expiry_seconds, keep_alive, info })
+    Ok(Admitted {
+        connect,
+        tenant,
+        principal,
+        opened,
+        assigned,
+        expiry_seconds,
+        keep_alive,
+        info,
+        slot,
+    })
 }
 
 /// A client identifier for a client that has none: 128 random bits, so that nobody guesses it.
@@ -204,7 +214,7 @@ impl Admitted {
                 acks.push_other(0, Other::PubRel(packet_id));
             }
         }
-        let tenant = broker.tenant(self.principal.tenant);
+        let tenant = self.tenant;
         if self.opened.present {
             forbid(broker, &tenant, &self.principal, &session, self.opened.epoch);
         }
@@ -223,6 +233,7 @@ impl Admitted {
             round: FIRST_ROUND,
             acks,
             info: self.info,
+            slot: self.slot,
         }
     }
 }
@@ -231,7 +242,7 @@ impl Admitted {
 /// session may have come through them, so all of it is forgotten, too.
 fn forbid(
     broker: &Arc<Inner>,
-    tenant: &crate::tenant::Tenant,
+    tenant: &Tenant,
     principal: &Principal,
     session: &crate::session::Session,
     epoch: u64,

@@ -11,13 +11,15 @@ use tokio::time::Instant;
 use weir_model::Timestamp;
 
 use crate::acks::{Awaited, NO_ROUND, Other};
-use crate::connection::{Blocked, Connection, End, Known, OUT_BYTES_HIGH, ROUTES_MAX, Stop};
+use crate::connection::{
+    ALIASES_IN_BYTES_MAX, Blocked, Connection, End, Known, OUT_BYTES_HIGH, ROUTES_MAX, Stop,
+};
 use crate::gate::Act;
 use crate::journal::record::{Entry, SubscriptionOptions};
 use crate::local::Settled;
 use crate::message::{Message, Qos, now};
 use crate::router::Route;
-use crate::session::Received;
+use crate::session::{Received, Session};
 use crate::tenant::{FullQueue, Origin, Published, ROUTE_TOPIC_BYTES_MAX, subscribe::Asked};
 use crate::topic::{self, TopicError};
 use crate::wire::{Packet, Violation, Wanted, Wire, pass_on, reason};
@@ -25,6 +27,9 @@ use crate::wire::{Packet, Violation, Wanted, Wire, pass_on, reason};
 /// Retained messages that one SUBSCRIBE may look at: some tenths of a second. Its filters beyond that
 /// are refused with 0x97, and may be asked for in a SUBSCRIBE of their own.
 const VISITS_MAX: usize = 5_000_000;
+
+/// What the journal takes for the identifier of a QoS 2 message, and a little more.
+const RECEIVED_BYTES: u64 = 32;
 
 /// Where a PUBLISH goes.
 enum Destination {
@@ -131,6 +136,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let qos = message.qos;
         let foreseen = if route.has_sessions || message.retain { self.round } else { NO_ROUND };
         let durable = exactly_once && self.session.state().durable;
+        if durable && self.tenant.journal.room() < RECEIVED_BYTES {
+            self.tenant.journal.refused();
+            self.broker.counters.refused.fetch_add(1, Relaxed);
+            return self.refuse(qos, packet_id, reason::QUOTA);
+        }
         // With receipts, the identifier goes into the journal after them: were it there before, a
         // crash in between would make the message that is sent again look like a duplicate.
         let late = durable && route.receipts_max > 0;
@@ -155,7 +165,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut recorded = published.journaled;
         if exactly_once {
             if durable && !late {
-                self.broker.journal.append(&Entry::Received(self.session.id, packet_id));
+                let received = Entry::Received(self.session.id, packet_id);
+                self.broker.journal.append(&self.session.share, &received);
                 recorded = true;
             }
             let received = if route.receipts_max > 0 {
@@ -189,18 +200,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.blocked = Blocked::Local(queue);
                 return;
             }
-            // A client that publishes to itself has to be read: its acknowledgements make room.
-            Some(FullQueue::Session(session)) if session.id != self.session.id => {
-                if let Some(taken) = session.block(&self.broker.limits, &self.signal) {
-                    self.blocked = Blocked::Session { session, taken, since: Instant::now() };
-                    return;
-                }
+            Some(FullQueue::Session(session)) if self.is_held_for(&session) => {
+                self.blocked = Blocked::Session { session, since: Instant::now() };
+                return;
             }
             _ => {}
         }
         if published.journaled {
             self.stop_when_journal_is_full();
         }
+    }
+
+    /// Whether this connection is held for a session whose queue is long. A client that publishes to
+    /// itself is not, nor one for which others are held: its acknowledgements have to be read.
+    fn is_held_for(&self, session: &Session) -> bool {
+        let limits = &self.broker.limits;
+        session.id != self.session.id
+            && !self.session.is_awaited()
+            && session.block(limits, &self.signal)
     }
 
     /// Reads no further while many answers wait. A client that repeats itself is within its Receive
@@ -251,6 +268,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Destination::Refused(_) => Arc::from(&*publish.topic),
         };
         self.aliases_in.insert(alias.get(), topic);
+        let bytes: usize = self.aliases_in.values().map(|topic| topic.len()).sum();
+        if bytes > ALIASES_IN_BYTES_MAX {
+            return Err(Violation(reason::QUOTA));
+        }
         Ok(destination)
     }
 
@@ -380,7 +401,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // after a crash the new message would look like a duplicate. That holds for a repeated
         // PUBREL, too: the record of the first one may still be on its way.
         let other = if known {
-            self.broker.journal.append(&Entry::ReceivedRemoved(self.session.id, packet_id));
+            let removed = Entry::ReceivedRemoved(self.session.id, packet_id);
+            self.broker.journal.append(&self.session.share, &removed);
             Other::PubComp(packet_id)
         } else {
             let mut packet = bytes::BytesMut::new();

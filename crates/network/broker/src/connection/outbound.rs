@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::acks::{Other, Ready};
-use crate::connection::{Blocked, Connection, OUT_BYTES_HIGH};
+use crate::connection::{ALIAS_OUT_BYTES_MAX, Blocked, Connection, OUT_BYTES_HIGH};
 use crate::counters::Counters;
 use crate::journal::record::Entry;
 use crate::message::now_ms;
@@ -50,7 +50,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.wire.pubrec(&mut self.socket.out, packet_id, reason);
             }
             Ready::Record { packet_id, sequence } => {
-                self.broker.journal.append(&Entry::Received(self.session.id, packet_id));
+                let received = Entry::Received(self.session.id, packet_id);
+                self.broker.journal.append(&self.session.share, &received);
                 self.recorded = true;
                 self.acks.recorded(sequence, self.round);
             }
@@ -119,7 +120,7 @@ fn write_message(
     now: i64,
 ) -> Sent {
     let message = &*queued.message;
-    if message.is_expired(now) {
+    if queued.is_expired(now) {
         return Sent::Discarded;
     }
     let expiry_seconds =
@@ -128,7 +129,9 @@ fn write_message(
     let next = u16::try_from(aliases.len() + 1).unwrap_or(u16::MAX);
     let alias = match known {
         Some(alias) => Some((alias, true)),
-        None if next <= aliases_max => Some((next, false)),
+        None if next <= aliases_max && message.topic.len() <= ALIAS_OUT_BYTES_MAX => {
+            Some((next, false))
+        }
         None => None,
     };
     let outgoing = Outgoing {

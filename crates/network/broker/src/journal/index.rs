@@ -19,10 +19,13 @@ pub(crate) struct Index {
     sessions: HashMap<SessionId, SessionPlaces>,
     retained: HashMap<u32, HashMap<String, Place>>,
     live_bytes: u64,
+    /// The same by tenant.
+    tenants: HashMap<u32, u64>,
 }
 
 #[derive(Debug, Default)]
 struct SessionPlaces {
+    tenant: u32,
     session: Option<Place>,
     subscriptions: HashMap<String, Place>,
     queue: BTreeMap<u64, Place>,
@@ -42,50 +45,72 @@ impl Index {
         self.live_bytes
     }
 
+    /// Live bytes of a tenant.
+    pub(crate) fn bytes_of(&self, tenant: u32) -> u64 {
+        self.tenants.get(&tenant).copied().unwrap_or_default()
+    }
+
+    /// All tenants with their live bytes.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.tenants.iter().map(|(tenant, bytes)| (*tenant, *bytes))
+    }
+
+    fn charge(&mut self, tenant: u32, added: u32, freed: u64) {
+        let bytes = self.tenants.entry(tenant).or_default();
+        *bytes = (*bytes + u64::from(added)).saturating_sub(freed);
+        self.live_bytes = (self.live_bytes + u64::from(added)).saturating_sub(freed);
+    }
+
     /// Takes note of a record. While the journal is read back, records of a session may stand before
     /// the session's own; afterwards they come late, when the session has ended, and are dead.
     pub(crate) fn apply(&mut self, record: Record, place: Place, reading: bool) {
-        let (added, replaced) = match record {
-            Record::Session(id, _) => {
-                (place.bytes, self.sessions.entry(id).or_default().session.replace(place))
+        let added = place.bytes;
+        let (tenant, added, replaced) = match record {
+            Record::Session(id, record) => {
+                let session = self.sessions.entry(id).or_default();
+                session.tenant = record.tenant;
+                (record.tenant, added, session.session.replace(place))
             }
             Record::SessionRemoved(id) => {
-                let freed = self.sessions.remove(&id).map_or(0, |s| s.bytes());
-                self.live_bytes = self.live_bytes.saturating_sub(freed);
+                if let Some(session) = self.sessions.remove(&id) {
+                    self.charge(session.tenant, 0, session.bytes());
+                }
                 return;
             }
             Record::Subscription(id, filter, _) => {
                 let Some(session) = self.session(id, reading) else { return };
-                (place.bytes, session.subscriptions.insert(filter, place))
+                (session.tenant, added, session.subscriptions.insert(filter, place))
             }
             Record::SubscriptionRemoved(id, filter) => {
-                let session = self.sessions.get_mut(&id);
-                (0, session.and_then(|s| s.subscriptions.remove(&filter)))
+                let Some(session) = self.sessions.get_mut(&id) else { return };
+                (session.tenant, 0, session.subscriptions.remove(&filter))
             }
             Record::Queued(id, sequence, _) | Record::Released(id, sequence) => {
                 let Some(session) = self.session(id, reading) else { return };
-                (place.bytes, session.queue.insert(sequence, place))
+                (session.tenant, added, session.queue.insert(sequence, place))
             }
             Record::QueuedRemoved(id, sequence) => {
-                (0, self.sessions.get_mut(&id).and_then(|s| s.queue.remove(&sequence)))
+                let Some(session) = self.sessions.get_mut(&id) else { return };
+                (session.tenant, 0, session.queue.remove(&sequence))
             }
             Record::Received(id, packet_id) => {
                 let Some(session) = self.session(id, reading) else { return };
-                (place.bytes, session.received.insert(packet_id, place))
+                (session.tenant, added, session.received.insert(packet_id, place))
             }
             Record::ReceivedRemoved(id, packet_id) => {
-                (0, self.sessions.get_mut(&id).and_then(|s| s.received.remove(&packet_id)))
+                let Some(session) = self.sessions.get_mut(&id) else { return };
+                (session.tenant, 0, session.received.remove(&packet_id))
             }
             Record::Retained(tenant, message) => {
                 let topics = self.retained.entry(tenant).or_default();
-                (place.bytes, topics.insert(message.topic.to_string(), place))
+                (tenant, added, topics.insert(message.topic.to_string(), place))
             }
             Record::RetainedRemoved(tenant, topic) => {
-                (0, self.retained.get_mut(&tenant).and_then(|topics| topics.remove(&topic)))
+                let Some(topics) = self.retained.get_mut(&tenant) else { return };
+                (tenant, 0, topics.remove(&topic))
             }
         };
-        self.live_bytes += u64::from(added);
-        self.live_bytes = self.live_bytes.saturating_sub(replaced.map_or(0, |p| p.bytes.into()));
+        self.charge(tenant, added, replaced.map_or(0, |p| p.bytes.into()));
     }
 
     fn session(&mut self, id: SessionId, reading: bool) -> Option<&mut SessionPlaces> {
@@ -96,17 +121,19 @@ impl Index {
         }
     }
 
-    /// After reading back: forgets what belongs to no session.
+    /// After reading back: forgets what belongs to no session, and counts anew, since a session's
+    /// tenant may not have been known when its records were read.
     pub(crate) fn forget_orphans(&mut self) {
-        let mut freed = 0;
-        self.sessions.retain(|_, session| {
-            let known = session.session.is_some();
-            if !known {
-                freed += session.bytes();
-            }
-            known
+        self.sessions.retain(|_, session| session.session.is_some());
+        let sessions = self.sessions.values().map(|session| (session.tenant, session.bytes()));
+        let retained = self.retained.iter().map(|(tenant, topics)| {
+            (*tenant, topics.values().map(|place| u64::from(place.bytes)).sum())
         });
-        self.live_bytes = self.live_bytes.saturating_sub(freed);
+        self.tenants = HashMap::new();
+        for (tenant, bytes) in sessions.chain(retained) {
+            *self.tenants.entry(tenant).or_default() += bytes;
+        }
+        self.live_bytes = self.tenants.values().sum();
     }
 
     /// The place of the record that counts for this record's key; none when the key is gone.

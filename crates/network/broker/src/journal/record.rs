@@ -67,6 +67,24 @@ pub(crate) enum Record {
     RetainedRemoved(u32, String),
 }
 
+impl Record {
+    /// The session that it is about.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Session(id, _)
+            | Self::SessionRemoved(id)
+            | Self::Subscription(id, ..)
+            | Self::SubscriptionRemoved(id, _)
+            | Self::Queued(id, ..)
+            | Self::Released(id, _)
+            | Self::QueuedRemoved(id, _)
+            | Self::Received(id, _)
+            | Self::ReceivedRemoved(id, _) => Some(*id),
+            Self::Retained(..) | Self::RetainedRemoved(..) => None,
+        }
+    }
+}
+
 /// A record to write, which borrows what is large.
 #[derive(Debug)]
 pub(crate) enum Entry<'a> {

@@ -9,7 +9,8 @@ use crate::message::Message;
 pub(crate) struct Recovered {
     pub(crate) sessions: HashMap<SessionId, RecoveredSession>,
     pub(crate) retained: HashMap<(u32, String), Message>,
-    /// The largest session number that was ever seen.
+    /// The largest session number in any record, also of sessions that have ended: records that came
+    /// after their end must not be those of a new one.
     pub(crate) session_last: SessionId,
 }
 
@@ -24,9 +25,7 @@ pub(crate) struct RecoveredSession {
 
 impl Recovered {
     pub(crate) fn apply(&mut self, record: Record) {
-        if let Record::Session(id, _) | Record::SessionRemoved(id) = &record {
-            self.session_last = self.session_last.max(*id);
-        }
+        self.session_last = self.session_last.max(record.session().unwrap_or_default());
         match record {
             Record::Session(id, record) => self.session(id).record = Some(record),
             Record::SessionRemoved(id) => drop(self.sessions.remove(&id)),

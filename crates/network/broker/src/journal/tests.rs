@@ -106,6 +106,8 @@ fn segment(dir: &Path, number: u64, frames: &[u8]) -> PathBuf {
 
 const HEADER: usize = 16;
 
+const BYTES_MAX: u64 = 1 << 30;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -137,13 +139,13 @@ proptest! {
         file.set_len(length as u64).unwrap();
         let mut end = HEADER;
         let whole = frames.iter().take_while(|f| { end += f.len(); end <= length }).count();
-        let (journal, recovered) = Journal::open(dir.path()).unwrap();
+        let (journal, recovered) = Journal::open(dir.path(), BYTES_MAX).unwrap();
         prop_assert_eq!(&recovered, &expected(&records[..whole]));
         // And it goes on from there.
-        journal.append(&Entry::Session(50, &session(1)));
+        journal.append(&journal.share(TenantId(1)), &Entry::Session(50, &session(1)));
         journal.close();
         drop(journal);
-        let (_, again) = Journal::open(dir.path()).unwrap();
+        let (_, again) = Journal::open(dir.path(), BYTES_MAX).unwrap();
         prop_assert!(again.sessions.contains_key(&50));
         prop_assert_eq!(again.sessions.len(), recovered.sessions.len() + 1);
     }
@@ -163,7 +165,7 @@ proptest! {
         segment(dir.path(), 1, &bytes);
         let mut end = 0;
         let whole = frames.iter().take_while(|f| { end += f.len(); end <= at }).count();
-        let (_journal, recovered) = Journal::open(dir.path()).unwrap();
+        let (_journal, recovered) = Journal::open(dir.path(), BYTES_MAX).unwrap();
         prop_assert_eq!(recovered, expected(&records[..whole]));
     }
 
@@ -214,10 +216,10 @@ proptest! {
 #[test]
 fn one_process_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
-    let (journal, _) = Journal::open(dir.path()).unwrap();
-    assert!(matches!(Journal::open(dir.path()), Err(BrokerError::InUse(_))));
+    let (journal, _) = Journal::open(dir.path(), BYTES_MAX).unwrap();
+    assert!(matches!(Journal::open(dir.path(), BYTES_MAX), Err(BrokerError::InUse(_))));
     drop(journal);
-    Journal::open(dir.path()).unwrap();
+    Journal::open(dir.path(), BYTES_MAX).unwrap();
 }
 
 #[test]
@@ -227,7 +229,7 @@ fn a_newer_format_is_not_touched() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[7] = b'2';
     fs::write(&path, &bytes).unwrap();
-    assert!(matches!(Journal::open(dir.path()), Err(BrokerError::Format(_))));
+    assert!(matches!(Journal::open(dir.path(), BYTES_MAX), Err(BrokerError::Format(_))));
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
@@ -245,15 +247,15 @@ fn after_a_failed_write_the_next_segment_is_used() {
     assert_eq!(segment, 2);
     assert!(!segments.give_up_oldest(&mut index).unwrap());
     drop(segments);
-    let (_journal, recovered) = Journal::open(dir.path()).unwrap();
+    let (_journal, recovered) = Journal::open(dir.path(), BYTES_MAX).unwrap();
     assert_eq!(recovered, expected(&records));
 }
 
 #[test]
 fn waiting_is_for_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let (journal, _) = Journal::open(dir.path()).unwrap();
-    journal.append(&Entry::Retained(1, &message("a", b"1")));
+    let (journal, _) = Journal::open(dir.path(), BYTES_MAX).unwrap();
+    journal.append(&journal.share(TenantId(1)), &Entry::Retained(1, &message("a", b"1")));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(journal.flushed()).unwrap();
     let bytes = fs::read(dir.path().join("journal-0000000001.log")).unwrap();
@@ -313,21 +315,60 @@ fn format_1_is_read_and_written_for_ever() {
         fs::write(&path, &written).unwrap(); // a new format: look at it, and commit it
     }
     assert_eq!(fs::read(path).unwrap(), written);
-    let (_journal, recovered) = Journal::open(dir.path()).unwrap();
+    let (_journal, recovered) = Journal::open(dir.path(), BYTES_MAX).unwrap();
     assert_eq!(recovered, expected(&fixture()));
 }
 
+/// Bytes count for a tenant when they are added, and for as long as they are live.
 #[tokio::test]
-async fn bytes_are_pending_until_they_are_live() {
+async fn a_tenant_has_what_it_added_and_what_is_live() {
     let dir = tempfile::tempdir().unwrap();
-    let (journal, _) = Journal::open(dir.path()).unwrap();
-    let record = session(60);
-    let mut bytes = 0;
-    for id in 1..100 {
-        journal.append(&Entry::Session(id, &record));
-        bytes += entry(&Record::Session(id, record.clone())).len() as u64;
-        assert!(journal.pending_bytes() + journal.live_bytes() >= bytes);
+    let (journal, _) = Journal::open(dir.path(), BYTES_MAX).unwrap();
+    let shares = [1, 2].map(|tenant| journal.share(TenantId(tenant)));
+    let mut bytes = [0, 0];
+    for id in 1..100_u64 {
+        let of = usize::from(id % 3 == 0);
+        let record = SessionRecord { tenant: of as u32 + 1, ..session(60) };
+        journal.append(&shares[of], &Entry::Session(id, &record));
+        bytes[of] += entry(&Record::Session(id, record)).len() as u64;
+        assert!(shares[of].taken() >= bytes[of]);
     }
     journal.flushed().await.unwrap();
-    assert_eq!((journal.pending_bytes(), journal.live_bytes()), (0, bytes));
+    assert_eq!(shares.each_ref().map(|share| share.taken()), bytes);
+    assert_eq!(journal.live_bytes(), bytes[0] + bytes[1]);
+    // A message of a session, and what is written to a session that has ended.
+    let queued = message("a", &[7; 1000]);
+    let one = |session| Entry::Queued {
+        session,
+        sequence: 1,
+        qos: Qos::AtLeastOnce,
+        retain: false,
+        identifiers: &[],
+        message: &queued,
+    };
+    journal.append(&shares[1], &one(3));
+    journal.flushed().await.unwrap();
+    assert!(shares[1].taken() >= bytes[1] + 1000);
+    journal.append(&shares[1], &Entry::SessionRemoved(3));
+    journal.append(&shares[1], &one(3));
+    journal.flushed().await.unwrap();
+    bytes[1] -= bytes[1] / 33;
+    assert_eq!(shares.each_ref().map(|share| share.taken()), bytes);
+    // And over a restart.
+    journal.append(&shares[0], &Entry::Retained(1, &queued));
+    drop(journal);
+    let (journal, _) = Journal::open(dir.path(), BYTES_MAX).unwrap();
+    assert_eq!(journal.share(TenantId(2)).taken(), bytes[1]);
+    assert!(journal.share(TenantId(1)).taken() >= bytes[0] + 1000);
+    assert_eq!(journal.live_bytes(), journal.share(TenantId(1)).taken() + bytes[1]);
+}
+
+/// A record that came after the end of its session must not be found in a new one.
+#[test]
+fn numbers_of_sessions_are_not_used_again() {
+    let dir = tempfile::tempdir().unwrap();
+    segment(dir.path(), 1, &entry(&Record::Received(77, 1)));
+    let (_journal, recovered) = Journal::open(dir.path(), BYTES_MAX).unwrap();
+    assert!(recovered.sessions.is_empty());
+    assert_eq!(recovered.session_last, 77);
 }

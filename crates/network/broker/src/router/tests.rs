@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use weir_model::TenantId;
 
 use super::*;
+use crate::share::{Pool, Share};
 use crate::topic::{TopicLimits, matches, parse_filter};
 
 const LIMITS: TopicLimits = TopicLimits { bytes_max: 1000, levels_max: 100 };
@@ -12,7 +14,8 @@ fn options(qos: Qos) -> SubscriptionOptions {
 }
 
 fn session(id: u64) -> Subscriber {
-    Subscriber::Session(Arc::new(Session::new(id, 1, "c".into(), "p".into())))
+    let share = Share::new(TenantId(1), &Pool::new("journal", 0));
+    Subscriber::Session(Arc::new(Session::new(id, share, "c".into(), "p".into())))
 }
 
 fn insert(router: &mut Router, filter: &str, id: u64) -> bool {
@@ -61,8 +64,10 @@ fn a_group_gives_each_message_to_one() {
     assert!(!insert(&mut router, "$share/g/a/+", 2));
     let route = router.route(&Arc::from("a/b"), 1);
     assert!(route.targets.is_empty());
-    let picked: Vec<u64> =
-        (0..4).map(|_| route.groups[0].pick().unwrap().subscriber.id()).collect();
+    let limits = Limits::default();
+    let picked: Vec<u64> = (0..4)
+        .map(|_| route.groups[0].pick(&limits, Qos::AtLeastOnce).unwrap().subscriber.id())
+        .collect();
     assert_eq!(picked, [1, 2, 1, 2]);
     assert!(remove(&mut router, "$share/g/a/+", 1));
     assert!(!remove(&mut router, "$share/h/a/+", 2));

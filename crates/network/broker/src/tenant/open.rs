@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use crate::broker::Inner;
 use crate::journal::record::{Entry, SubscriptionOptions};
-use crate::message::{Message, now_ms};
+use crate::message::now_ms;
 use crate::session::{Attached, Session, State};
 use crate::signal::Signal;
 use crate::status::ClientInfo;
-use crate::tenant::{Origin, Tenant};
-use crate::wire::{Will, reason};
+use crate::tenant::{KeptWill, Tenant};
+use crate::wire::reason;
+
+/// What the journal's record of a session takes beside its names, and a little more.
+const RECORD_BYTES: usize = 64;
 
 /// A client that was let in.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub(crate) struct Opening {
     pub(crate) client_id: Arc<str>,
     pub(crate) clean_start: bool,
     pub(crate) expiry_seconds: u32,
-    pub(crate) will: Option<Will>,
+    pub(crate) will: Option<KeptWill>,
     pub(crate) signal: Arc<Signal>,
     pub(crate) info: Arc<ClientInfo>,
 }
@@ -50,6 +53,7 @@ impl Tenant {
     pub(crate) fn open(&self, broker: &Arc<Inner>, opening: Opening) -> Result<Opened, u8> {
         let mut wills = Vec::new();
         let mut over = None;
+        let client_id = Arc::clone(&opening.client_id);
         let opened = {
             let mut sessions = self.sessions();
             let old = sessions.get(&opening.client_id).cloned();
@@ -66,10 +70,10 @@ impl Tenant {
                     }
                 },
                 None if sessions.len() >= broker.limits.sessions_max => Err(reason::QUOTA),
+                None if !self.has_room_for(&opening) => Err(reason::QUOTA),
                 None => {
-                    let client_id = Arc::clone(&opening.client_id);
                     let opened = self.begin(broker, opening);
-                    sessions.insert(client_id, Arc::clone(&opened.session));
+                    sessions.insert(Arc::clone(&client_id), Arc::clone(&opened.session));
                     Ok(opened)
                 }
             }
@@ -77,13 +81,24 @@ impl Tenant {
         if let Some((id, filters)) = over {
             self.remove_filters(id, filters.keys().map(|filter| &**filter));
         }
-        self.publish_wills(broker, wills);
+        self.publish_wills(broker, &client_id, wills);
         opened
+    }
+
+    /// Whether the journal takes one more session of this tenant.
+    fn has_room_for(&self, opening: &Opening) -> bool {
+        let bytes = opening.client_id.len() + opening.owner.len() + RECORD_BYTES;
+        let fits = opening.expiry_seconds == 0 || bytes as u64 <= self.journal.room();
+        if !fits {
+            self.journal.refused();
+        }
+        fits
     }
 
     fn begin(&self, broker: &Inner, opening: Opening) -> Opened {
         let id = broker.next_id();
-        let session = Arc::new(Session::new(id, self.id.0, opening.client_id, opening.owner));
+        let session =
+            Arc::new(Session::new(id, Arc::clone(&self.journal), opening.client_id, opening.owner));
         let durable = opening.expiry_seconds > 0;
         {
             let mut state = session.state();
@@ -93,7 +108,8 @@ impl Tenant {
             state.will = opening.will;
             state.connection = Some(Attached { signal: opening.signal, info: opening.info });
             if durable {
-                broker.journal.append(&Entry::Session(id, &session.record(&state, None)));
+                let record = session.record(&state, None);
+                broker.journal.append(&session.share, &Entry::Session(id, &record));
             }
         }
         Opened { session, epoch: 1, present: false, released: Vec::new(), journaled: durable }
@@ -123,18 +139,18 @@ impl Tenant {
             let now = Instant::now();
             let life = Duration::from_secs(state.expiry_seconds.into());
             state.expires = Some(now + life);
-            let delay = state.will.as_ref().map(|w| Duration::from_secs(w.delay_seconds.into()));
+            let delay = state.will.as_ref().map(|w| Duration::from_secs(w.delay_seconds().into()));
             state.will_due = delay.map(|delay| now + delay.min(life));
             if state.expiry_seconds > 0 {
                 state.forget_unkept();
                 if state.durable {
                     let record = session.record(&state, Some(now_ms()));
-                    broker.journal.append(&Entry::Session(session.id, &record));
+                    broker.journal.append(&session.share, &Entry::Session(session.id, &record));
                 }
             }
             wills.extend(advance(broker, session, &mut state, now));
         }
-        self.publish_wills(broker, wills);
+        self.publish_wills(broker, &session.client_id, wills);
         self.reap(broker, session);
     }
 
@@ -148,7 +164,7 @@ impl Tenant {
             state.timer = None;
             advance(broker, session, &mut state, Instant::now())
         };
-        self.publish_wills(broker, will.into_iter().collect());
+        self.publish_wills(broker, &session.client_id, will.into_iter().collect());
         self.reap(broker, session);
     }
 
@@ -172,21 +188,7 @@ impl Tenant {
             end(broker, session, &mut wills)
         };
         self.remove_filters(over.0, over.1.keys().map(|filter| &**filter));
-        self.publish_wills(broker, wills);
-    }
-
-    fn publish_wills(&self, broker: &Inner, wills: Vec<Will>) {
-        if broker.is_closed() {
-            return; // everybody's connection ends; that is no news about one of them
-        }
-        for will in wills {
-            let mut message: Message = will.message;
-            message.expires_ms =
-                will.expiry_seconds.map(|seconds| now_ms() + i64::from(seconds) * 1000);
-            if let Err(error) = self.publish_local(broker, message, Origin::Will) {
-                tracing::warn!(tenant = %self.id, %error, "publish the will of an MQTT client");
-            }
-        }
+        self.publish_wills(broker, &session.client_id, wills);
     }
 }
 
@@ -195,7 +197,7 @@ fn resume(
     broker: &Inner,
     session: &Arc<Session>,
     opening: Opening,
-    wills: &mut Vec<Will>,
+    wills: &mut Vec<KeptWill>,
 ) -> Result<Opened, Box<Opening>> {
     let mut state = session.state();
     let over = state.connection.is_none() && state.expires.is_some_and(|at| at <= Instant::now());
@@ -206,7 +208,7 @@ fn resume(
         old.signal.close(reason::TAKEN_OVER);
         // Its network connection closes without DISCONNECT; a delayed will is taken back by the
         // new connection (MQTT 5, 3.1.3.2.2).
-        wills.extend(state.will.take().filter(|will| will.delay_seconds == 0));
+        wills.extend(state.will.take().filter(|will| will.delay_seconds() == 0));
         state.forget_unkept();
     }
     if let Some(timer) = state.timer.take() {
@@ -218,10 +220,10 @@ fn resume(
     state.will = opening.will;
     state.expiry_seconds = opening.expiry_seconds;
     state.connection = Some(Attached { signal: opening.signal, info: opening.info });
-    let released = state.resume();
+    let released = state.resume(&broker.limits);
     if state.durable {
         let record = session.record(&state, None);
-        broker.journal.append(&Entry::Session(session.id, &record));
+        broker.journal.append(&session.share, &Entry::Session(session.id, &record));
     }
     Ok(Opened {
         session: Arc::clone(session),
@@ -235,7 +237,7 @@ fn resume(
 type Over = (u64, HashMap<Arc<str>, SubscriptionOptions>);
 
 /// Ends a session; the caller removes the returned subscriptions from the tree.
-fn end(broker: &Inner, session: &Session, wills: &mut Vec<Will>) -> Over {
+fn end(broker: &Inner, session: &Session, wills: &mut Vec<KeptWill>) -> Over {
     let mut state = session.state();
     if let Some(old) = state.connection.take() {
         old.signal.close(reason::TAKEN_OVER);
@@ -248,7 +250,7 @@ fn end(broker: &Inner, session: &Session, wills: &mut Vec<Will>) -> Over {
     state.ended = true;
     state.clear();
     if state.durable {
-        broker.journal.append(&Entry::SessionRemoved(session.id));
+        broker.journal.append(&session.share, &Entry::SessionRemoved(session.id));
     }
     (session.id, std::mem::take(&mut state.subscriptions))
 }
@@ -259,7 +261,7 @@ fn advance(
     session: &Arc<Session>,
     state: &mut State,
     now: Instant,
-) -> Option<Will> {
+) -> Option<KeptWill> {
     let will = if state.will_due.is_some_and(|at| at <= now) {
         state.will_due = None;
         state.will.take()

@@ -14,7 +14,7 @@ use crate::local::{Incoming, LocalQueue, LocalReceipt};
 use crate::message::{Message, Qos, now, now_ms};
 use crate::retained::Kept;
 use crate::router::{Route, Subscriber, Target};
-use crate::session::{Delivered, Delivery, Session};
+use crate::session::{Delivery, Session};
 use crate::tenant::Tenant;
 use crate::topic;
 
@@ -65,7 +65,8 @@ impl Tenant {
         origin: Origin<'_>,
         receipts: Option<(&Arc<Acks>, u64)>,
     ) -> Result<Published, OverQuota> {
-        if !fits(broker, route, &message) {
+        if !self.fits(route, &message) {
+            self.journal.refused();
             return Err(OverQuota);
         }
         if message.payload.len() <= COPY_BYTES_MAX && !message.payload.is_empty() {
@@ -92,7 +93,7 @@ impl Tenant {
             fan.give(target);
         }
         for group in &route.groups {
-            if let Some(target) = group.pick() {
+            if let Some(target) = group.pick(&broker.limits, fan.message.qos) {
                 fan.give(target);
             }
         }
@@ -118,7 +119,7 @@ impl Tenant {
         if message.qos > Qos::AtMostOnce && matches!(origin, Origin::Local(_)) {
             let full = route.targets.iter().any(|target| match &target.subscriber {
                 Subscriber::Local { queue, .. } => queue.is_full(),
-                Subscriber::Session(session) => session.is_crowded(&broker.limits),
+                Subscriber::Session(session) => session.holds(&broker.limits),
             });
             if full {
                 return Err(PublishError::Full);
@@ -135,32 +136,43 @@ impl Tenant {
         /// Removed at a time, so that publishers wait for the lock only shortly.
         const BATCH: usize = 1000;
         let now = now_ms();
-        let topics = self.retained().expired(now, BATCH);
-        if topics.is_empty() {
-            return;
-        }
-        let mut retained = self.retained_mut();
-        for topic in topics {
-            if retained.remove_expired(&topic, now) {
-                broker.journal.append(&Entry::RetainedRemoved(self.id.0, &topic));
+        loop {
+            let topics = self.retained().expired(now, BATCH);
+            let mut retained = self.retained_mut();
+            for topic in &topics {
+                if retained.remove_expired(topic, now) {
+                    let removed = Entry::RetainedRemoved(self.id.0, topic);
+                    broker.journal.append(&self.journal, &removed);
+                }
+            }
+            if topics.len() < BATCH {
+                return;
             }
         }
     }
-}
 
-/// Whether the journal has room for the message: each kept session gets a copy of its own there.
-fn fits(broker: &Inner, route: &Route, message: &Message) -> bool {
-    let retained = u64::from(message.retain && !message.payload.is_empty());
-    let queued = message.qos > Qos::AtMostOnce && route.has_sessions;
-    if retained == 0 && !queued {
-        return true;
+    /// Removes messages that have expired from the queues of sessions.
+    pub(crate) fn expire_queued(&self, broker: &Inner) {
+        let now = now_ms();
+        for session in self.all_sessions() {
+            Counters::add(&broker.counters.dropped, session.expire(&broker.journal, now));
+        }
     }
-    let room = broker.journal_room();
-    let weight = message.weight() as u64;
-    let fit = |copies: usize| weight.saturating_mul(copies as u64 + retained) <= room;
-    // Counting asks each session; far from the bound, nobody is asked.
-    fit(if queued { route.targets.len() + route.groups.len() } else { 0 })
-        || (queued && fit(route.durable_targets()))
+
+    /// Whether the journal has room for the message: each kept session gets a copy of its own there.
+    fn fits(&self, route: &Route, message: &Message) -> bool {
+        let retained = u64::from(message.retain && !message.payload.is_empty());
+        let queued = message.qos > Qos::AtMostOnce && route.has_sessions;
+        if retained == 0 && !queued {
+            return true;
+        }
+        let room = self.journal.room();
+        let weight = message.weight() as u64;
+        let fit = |copies: usize| weight.saturating_mul(copies as u64 + retained) <= room;
+        // Counting asks each session; far from the bound, nobody is asked.
+        fit(if queued { route.targets.len() + route.groups.len() } else { 0 })
+            || (queued && fit(route.durable_targets()))
+    }
 }
 
 struct FanOut<'a> {
@@ -188,11 +200,12 @@ impl FanOut<'_> {
             Kept::Removed { existed: false } => {}
             Kept::Removed { existed: true } => {
                 let removed = Entry::RetainedRemoved(self.tenant.id.0, &message.topic);
-                self.broker.journal.append(&removed);
+                self.broker.journal.append(&self.tenant.journal, &removed);
                 self.published.journaled = true;
             }
             Kept::Stored => {
-                self.broker.journal.append(&Entry::Retained(self.tenant.id.0, &message));
+                let stored = Entry::Retained(self.tenant.id.0, &message);
+                self.broker.journal.append(&self.tenant.journal, &stored);
                 self.published.journaled = true;
                 self.shared = Some(Arc::clone(&message));
             }
@@ -223,16 +236,12 @@ impl FanOut<'_> {
                     identifiers: target.identifiers.clone(),
                     unbounded: false,
                 };
-                match session.deliver(&self.broker.journal, &self.broker.limits, message, delivery)
-                {
-                    Delivered::Queued { journaled, crowded } => {
-                        self.published.journaled |= journaled;
-                        if crowded && self.published.full.is_none() {
-                            self.published.full = Some(FullQueue::Session(Arc::clone(session)));
-                        }
-                    }
-                    Delivered::Dropped => self.dropped += 1,
-                    Delivered::Ignored => {}
+                let (journal, limits) = (&self.broker.journal, &self.broker.limits);
+                let delivered = session.deliver(journal, limits, message, delivery);
+                self.published.journaled |= delivered.journaled;
+                self.dropped += delivered.dropped;
+                if delivered.holds && self.published.full.is_none() {
+                    self.published.full = Some(FullQueue::Session(Arc::clone(session)));
                 }
             }
         }

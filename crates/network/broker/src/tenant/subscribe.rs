@@ -10,7 +10,7 @@ use crate::journal::record::{Entry, SubscriptionOptions};
 use crate::local::{Incoming, LocalQueue};
 use crate::message::{Qos, now, now_ms};
 use crate::router::Subscriber;
-use crate::session::{Delivered, Delivery, Session};
+use crate::session::{Delivery, Session};
 use crate::tenant::Tenant;
 use crate::tenant::publish::OverQuota;
 use crate::topic::{Filter, parse_filter};
@@ -52,18 +52,21 @@ impl Tenant {
             }
             let known = state.subscriptions.contains_key(asked.text);
             if !known {
-                let bytes: usize = state.subscriptions.keys().map(|filter| filter.len()).sum();
+                let held = || state.subscriptions.keys().map(|filter| filter.len()).sum::<usize>();
                 if state.subscriptions.len() >= broker.limits.subscriptions_max
-                    || bytes + asked.text.len() > FILTER_BYTES_MAX
-                    || (state.durable && broker.journal_room() < asked.text.len() as u64)
+                    || held() + asked.text.len() > FILTER_BYTES_MAX
                 {
+                    return (reason::QUOTA, false);
+                }
+                if state.durable && self.journal.room() < asked.text.len() as u64 {
+                    self.journal.refused();
                     return (reason::QUOTA, false);
                 }
             }
             state.subscriptions.insert(Arc::from(asked.text), asked.options);
             if state.durable {
                 let record = Entry::Subscription(session.id, asked.text, asked.options);
-                broker.journal.append(&record);
+                broker.journal.append(&session.share, &record);
             }
             // Still under the session's lock: a session that ends takes its subscriptions along.
             let subscriber = Subscriber::Session(Arc::clone(session));
@@ -107,7 +110,8 @@ impl Tenant {
         if durable && asked.options.qos > Qos::AtMostOnce {
             let copied = messages.iter().filter(|message| message.qos > Qos::AtMostOnce);
             let bytes: u64 = copied.map(|message| message.weight() as u64).sum();
-            if bytes > broker.journal_room() {
+            if bytes > self.journal.room() {
+                self.journal.refused();
                 return (visited, Err(OverQuota));
             }
         }
@@ -121,7 +125,7 @@ impl Tenant {
                 unbounded: true,
             };
             let delivered = session.deliver(&broker.journal, &broker.limits, &message, delivery);
-            dropped += u64::from(delivered == Delivered::Dropped);
+            dropped += delivered.dropped;
         }
         crate::counters::Counters::add(&broker.counters.dropped, dropped);
         (visited, Ok(()))
@@ -144,7 +148,8 @@ impl Tenant {
                 return (reason::NO_SUBSCRIPTION, false);
             }
             if state.durable {
-                broker.journal.append(&Entry::SubscriptionRemoved(session.id, text));
+                let removed = Entry::SubscriptionRemoved(session.id, text);
+                broker.journal.append(&session.share, &removed);
             }
             self.router_mut().remove(filter, session.id);
             state.durable

@@ -160,6 +160,27 @@ async fn aliases_work_in_both_directions() {
     assert_eq!(client.reason().await, Some(0x94));
 }
 
+/// An alias keeps its topic in memory: a few of the greatest length are enough.
+#[tokio::test]
+async fn topics_of_aliases_are_bounded_in_bytes() {
+    let bench = Bench::new();
+    let mut client = bench.connect(Connect { topic_alias_max: 9, ..named("client") }).await;
+    client.subscribe("#", QoS::AtMostOnce).await;
+    let alias = |n: u16| {
+        let topic = format!("{n}{}", "长".repeat(21_000));
+        let topic_alias = n.try_into().ok();
+        let properties = PublishProperties { topic_alias, ..PublishProperties::default() };
+        Publish { properties: Some(properties), ..message(&topic, QoS::AtMostOnce, b"") }
+    };
+    for n in [1, 2, 2, 1] {
+        client.put(alias(n)).await;
+        let received = client.receive().await;
+        assert_eq!(received.properties.unwrap().topic_alias, None, "so long a one gets none");
+    }
+    client.put(alias(3)).await;
+    assert_eq!(client.reason().await, Some(0x97));
+}
+
 #[tokio::test]
 async fn what_expires_while_it_waits_is_not_sent() {
     let bench = Bench::new();

@@ -8,5 +8,8 @@ mod limits;
 mod local;
 mod quota;
 mod rights;
+mod shares;
+mod slow;
 mod sockets;
 mod survival;
+mod wills;

@@ -99,7 +99,7 @@ async fn filters_of_a_session_are_bounded_in_bytes() {
 
 #[tokio::test]
 async fn retained_messages_for_a_kept_session_have_to_fit() {
-    let bench = Bench::with(Limits { journal_bytes_max: 350_000, ..Limits::default() });
+    let bench = Bench::with(Limits { journal_bytes_max: 450_000, ..Limits::default() });
     let mut publisher = bench.connect(named("publisher")).await;
     for topic in ["r/1", "r/2"] {
         let large = message(topic, QoS::AtLeastOnce, &[7; 100_000]);

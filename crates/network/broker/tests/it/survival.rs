@@ -1,9 +1,12 @@
 //! What is there after the broker was opened again.
 
-use rmqtt_codec::types::{Publish, QoS};
-use rmqtt_codec::v5::{self, Packet, PublishProperties};
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
-use crate::client::{Bench, Client, kept, message, named, text};
+use rmqtt_codec::types::{Publish, QoS};
+use rmqtt_codec::v5::{self, Packet, PublishProperties, SubscriptionOptions};
+
+use crate::client::{Bench, Client, kept, message, named, text, until};
 
 #[tokio::test]
 async fn sessions_queues_and_retained_messages_survive() {
@@ -123,4 +126,53 @@ async fn what_has_ended_is_gone() {
     bench.restart().await;
     assert_eq!(bench.broker.status().sessions, 0);
     assert_eq!(bench.broker.status().journal_live_bytes, 0);
+}
+
+/// What expires does so by the clock, whoever runs meanwhile; options of subscriptions are kept.
+#[tokio::test]
+async fn expiry_and_identifiers_survive() {
+    let mut bench = Bench::new();
+    let mut subscriber = bench.connect(kept("subscriber")).await;
+    let options = SubscriptionOptions {
+        qos: QoS::ExactlyOnce,
+        no_local: true,
+        retain_as_published: true,
+        ..SubscriptionOptions::default()
+    };
+    subscriber.subscribe_with("e/+", options, Some(7)).await;
+    subscriber.subscribe_with("$share/组/s", SubscriptionOptions::default(), Some(8)).await;
+    subscriber.disconnect().await;
+    let expiring = |topic: &str, seconds, payload: &str| {
+        let properties = PublishProperties {
+            message_expiry_interval: NonZeroU32::new(seconds),
+            ..PublishProperties::default()
+        };
+        let sent = message(topic, QoS::ExactlyOnce, payload.as_bytes());
+        Publish { retain: true, properties: Some(properties), ..sent }
+    };
+    let mut publisher = bench.connect(named("publisher")).await;
+    let started = Instant::now();
+    for (topic, seconds, payload) in [("e/1", 1, "short"), ("e/2", 3000, "long")] {
+        publisher.put_acknowledged(expiring(topic, seconds, payload)).await;
+    }
+    bench.restart().await;
+    until(|| started.elapsed() > Duration::from_millis(1100)).await;
+    let mut subscriber = bench.connect(kept("subscriber")).await;
+    let received = subscriber.receive().await;
+    assert_eq!((text(&received), received.retain), ("long".to_owned(), true));
+    let properties = received.properties.unwrap();
+    assert_eq!(properties.subscription_ids, [NonZeroU32::new(7).unwrap()]);
+    assert!((2000..3000).contains(&properties.message_expiry_interval.unwrap().get()));
+    let mut late = bench.connect(named("late")).await;
+    late.subscribe("e/#", QoS::AtMostOnce).await;
+    let received = late.receive().await;
+    assert_eq!(text(&received), "long");
+    assert!(received.properties.unwrap().message_expiry_interval.unwrap().get() < 3000);
+    late.ping().await;
+    // Its own messages it still does not get, and those of its group it does.
+    subscriber.put(message("e/3", QoS::AtMostOnce, b"own")).await;
+    late.put(message("s", QoS::AtMostOnce, b"shared")).await;
+    let received = subscriber.receive().await;
+    assert_eq!(text(&received), "shared");
+    assert_eq!(received.properties.unwrap().subscription_ids, [NonZeroU32::new(8).unwrap()]);
 }
