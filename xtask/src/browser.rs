@@ -103,7 +103,8 @@ struct Demo {
 impl Demo {
     fn start(data: &Path) -> Result<Self> {
         let mut weir = process::command(&built("weir").to_string_lossy());
-        weir.args(["demo", "--listen", "127.0.0.1:0", "--json", "--data"]).arg(data);
+        let free = "127.0.0.1:0";
+        weir.args(["demo", "--listen", free, "--opcua", free, "--json", "--data"]).arg(data);
         let line = process::shown(&weir);
         println!("$ {line}");
         let child = weir.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();

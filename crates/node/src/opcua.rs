@@ -5,6 +5,7 @@
 //! again for each request: assets take `asset:read`, tags `tag:read`, values `sample:read`, writes
 //! `device:control`, and all of them the grade.
 
+mod clients;
 mod entry;
 mod history;
 mod live;
@@ -36,6 +37,7 @@ use weir_twin::Directory;
 
 use crate::config::{Config, OpcUa, OpcUaPolicy};
 use crate::error::NodeError;
+pub(crate) use clients::clients;
 use entry::Entered;
 
 /// Names of principals whose rights have ended and whose sessions are about to.

@@ -61,6 +61,22 @@ fn the_server_answers_and_ends_with_the_node() {
     let uri = std::fs::read_to_string(server.join("application-uri")).unwrap();
     assert!(uri.starts_with("urn:weir:") && uri.ends_with(":opcua"), "{uri}");
     assert!(server.join("own/certificate.der").exists());
+    // Somebody's certificate, as a person brings it.
+    std::fs::copy(server.join("own/certificate.der"), server.join("trusted/scada.der")).unwrap();
+    let run = |words: &[&str]| {
+        let mut command = Command::new(Weir::binary().unwrap());
+        command.arg("opcua").args(words).arg("--data").arg(data.path().join("data"));
+        command.output().unwrap()
+    };
+    let listed = run(&["clients", "--json"]);
+    let listed: Json = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!((&listed[0]["trusted"], &listed[0]["application_uri"]), (&json!(true), &json!(uri)));
+    let thumbprint = listed[0]["certificate"]["thumbprint"].as_str().unwrap().to_uppercase();
+    for (act, ends) in
+        [("distrust", 0), ("distrust", 3), ("trust", 0), ("forget", 0), ("forget", 3)]
+    {
+        assert_eq!(run(&[act, &thumbprint]).status.code(), Some(ends), "{act}");
+    }
     weir.stop().unwrap();
     // Whatever is said at last, the connection ends.
     let _ = stream.read_to_end(&mut Vec::new());
@@ -187,8 +203,11 @@ struct Plant {
     address: SocketAddr,
     machine: Peer,
     port: u64,
-    data: tempfile::TempDir,
+    _data: tempfile::TempDir,
 }
+
+/// The application URI of `client.py`.
+const CLIENT: &str = "urn:weir:interop:asyncua";
 
 const VALVE: &str = "local/valve";
 const LEVEL: &str = "local/level";
@@ -201,7 +220,7 @@ impl Plant {
         let api = administrator(&weir);
         let mut machine = Peer::start("modbus/device.py", &[]);
         let port = machine.line()["port"].as_u64().unwrap();
-        let mut plant = Self { weir, api, address, machine, port, data };
+        let mut plant = Self { weir, api, address, machine, port, _data: data };
         plant.furnish();
         plant
     }
@@ -335,16 +354,15 @@ fn an_operator_reads_watches_and_writes_the_plant() {
         (&json!("local/user.ole"), &json!(42))
     );
     assert_eq!(client.ask(write(VALVE, 101))["error"], "BadOutOfRange");
-    assert_eq!(client.ask(write("local/critical", 1))["error"], "BadNotWritable");
+    assert_eq!(client.ask(write("local/critical", 1))["error"], "BadRequestNotAllowed");
     assert_eq!(client.ask(write(LEVEL, 1))["error"], "BadTypeMismatch");
 
     // Who may look may not write, and it is written down who tried.
     let mut viewer = plant.client("vera");
     assert_eq!(viewer.value(LEVEL)["value"], 4711.5);
     assert_eq!(viewer.ask(write(VALVE, 1))["error"], "BadUserAccessDenied");
-    let refused = plant.audited("opcua.write", |entries| {
-        entries.iter().any(|entry| entry["kind"] == "refusal")
-    });
+    let refused = plant
+        .audited("opcua.write", |entries| entries.iter().any(|entry| entry["kind"] == "refusal"));
     assert_eq!(refused[0]["principal"], "local/user.vera", "{refused:?}");
     plant.weir.stop().unwrap();
 }
@@ -419,13 +437,26 @@ fn guessing_is_refused_and_slowed_down_and_strangers_wait_for_trust() {
     secure["mode"] = json!("SignAndEncrypt");
     let mut stranger = Peer::client();
     assert!(stranger.ask(secure.clone())["error"].is_string());
-    let server = plant.data.path().join("data/opcua/server");
-    let rejected = std::fs::read_dir(server.join("rejected")).unwrap();
-    for file in rejected {
-        let file = file.unwrap();
-        std::fs::rename(file.path(), server.join("trusted").join(file.file_name())).unwrap();
-    }
-    stranger.good(secure);
+    let clients = || plant.api.fetch("/api/v1/opcua/clients").unwrap();
+    let refused = clients()["items"][0].clone();
+    assert_eq!((&refused["trusted"], &refused["application_uri"]), (&json!(false), &json!(CLIENT)));
+    let thumbprint = refused["certificate"]["thumbprint"].as_str().unwrap();
+    let act = |act: &str| {
+        let path = format!("/api/v1/opcua/clients/{thumbprint}/{act}");
+        let answer = plant.api.send("POST", &path, &[], &[]).unwrap();
+        assert_eq!(answer.status, 204, "{act}");
+    };
+    act("trust");
+    stranger.good(secure.clone());
     assert_eq!(stranger.value(LEVEL)["value"], 19.0);
+    let server = clients()["server"].clone();
+    assert_eq!(server["sessions"][0]["certificate"], thumbprint, "{server}");
+    assert_eq!(server["sessions"][0]["encrypted"], true, "{server}");
+    // What it has open ends with the trust.
+    act("distrust");
+    assert!(stranger.ask(json!({"do": "read", "ids": [LEVEL]}))["error"].is_string());
+    assert!(Peer::client().ask(secure)["error"].is_string());
+    assert_eq!(clients()["server"]["sessions"], json!([]));
+    plant.audited("opcua.client", |entries| entries.len() == 2);
     plant.weir.stop().unwrap();
 }

@@ -16,7 +16,7 @@ use opcua::types::{
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::endpoints;
@@ -357,24 +357,20 @@ impl Connection {
         };
         let Ok(permit) = Arc::clone(&self.requests).acquire_owned().await else { return };
         let permit = Arc::new(permit);
-        let limit = self.shared.limits.request_timeout;
-        let hint = match request.request_header().timeout_hint {
-            0 => limit,
-            hint => limit.min(std::time::Duration::from_millis(hint.into())),
-        };
+        let deadline = self.shared.plant.deadline(request.request_header().timeout_hint);
         // The work has a task of its own, with the permit: a client that waits for less than it takes
         // is answered early, but what it has asked for is neither piled up nor left half done.
         let (connection, held) = (Arc::clone(self), Arc::clone(&permit));
         let work = tokio::spawn(async move {
             let _held = held;
             tokio::select! {
-                answer = connection.work(request, channel) => answer,
-                () = connection.shared.stop.cancelled() => Err(StatusCode::BadServerHalted),
+                answer = connection.work(request, channel, deadline) => answer,
+                () = connection.shared.stop.cancelled() => Err(StatusCode::BadShutdown),
             }
         });
         let connection = Arc::clone(self);
         tokio::spawn(async move {
-            let answer = match timeout(hint, work).await {
+            let answer = match timeout_at(deadline.into(), work).await {
                 Ok(worked) => worked.unwrap_or(Err(StatusCode::BadInternalError)),
                 Err(_) => Err(StatusCode::BadTimeout),
             };
@@ -388,12 +384,13 @@ impl Connection {
         self: &Arc<Self>,
         request: RequestMessage,
         channel: u32,
+        deadline: Instant,
     ) -> Result<ResponseMessage, StatusCode> {
         match request {
             RequestMessage::CreateSession(request) => session::create(self, *request).await,
             RequestMessage::ActivateSession(request) => session::activate(self, *request).await,
             RequestMessage::CloseSession(request) => session::close(self, &request),
-            request => services::serve(self, request, channel).await,
+            request => services::serve(self, request, channel, deadline).await,
         }
     }
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A file's name is the SHA-256 thumbprint of what is in it; files that a person put into `trusted/`
-//! under other names count as well.
+//! under other names count as well. Its time of change is since when it is trusted, or when its client
+//! was last refused.
 
 mod own;
 
@@ -17,7 +18,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use opcua::crypto::X509;
 use opcua::types::StatusCode;
@@ -32,6 +33,10 @@ pub const TRUSTED_MAX: usize = 1_000;
 /// room.
 pub const REJECTED_MAX: usize = 64;
 
+/// How exactly it is kept when a refused client last knocked: who knocks all the time writes to the disk
+/// no more often than that.
+const KNOCK_STEP: Duration = Duration::from_secs(1);
+
 /// Largest file that is taken for a certificate.
 const FILE_BYTES_MAX: u64 = 32_768;
 
@@ -44,7 +49,7 @@ pub struct Certificate {
     pub subject: String,
     /// Until when it is valid, in seconds since 1970.
     pub not_after: i64,
-    /// When it was put where it is.
+    /// Since when it is trusted; of a rejected one, when its client was last refused.
     pub since: SystemTime,
     /// The whole in DER.
     pub der: Vec<u8>,
@@ -116,39 +121,74 @@ impl Pki {
         Ok(certificates(&self.dir.join("trusted"))?.into_iter().map(|(_, it)| it).collect())
     }
 
-    /// Lets a rejected client in.
-    pub(crate) fn trust(&self, wanted: &str) -> Result<(), Error> {
+    /// Whether the client is let in, as far as is known without looking into the folder.
+    pub(crate) fn is_trusted(&self, thumbprint: &str) -> bool {
+        self.state().trusted.contains_key(thumbprint)
+    }
+
+    /// Lets a rejected client in, and tells which one it is.
+    pub(crate) fn trust(&self, wanted: &str) -> Result<Certificate, Error> {
         let mut state = self.state();
         self.reload(&mut state)?;
         let key = wanted.to_ascii_lowercase();
         if state.trusted.contains_key(&key) {
-            return Ok(());
+            return Ok(self.holding("trusted", &key)?.1);
         }
         if state.trusted.len() >= TRUSTED_MAX {
             return Err(Error::Full(TRUSTED_MAX));
         }
-        let rejected = certificates(&self.dir.join("rejected"))?;
-        let (from, _) = rejected
-            .into_iter()
-            .find(|(_, it)| it.thumbprint == key)
-            .ok_or_else(|| Error::NoCertificate(wanted.to_owned()))?;
+        let (files, certificate) = self.holding("rejected", &key)?;
         let to = self.dir.join("trusted").join(file_name(&key));
-        fs::rename(&from, &to).map_err(|source| Error::File { path: from, source })?;
+        for from in files {
+            fs::rename(&from, &to).map_err(|source| Error::File { path: from, source })?;
+        }
+        stamp(&to);
         state.trusted.insert(key, to);
-        Ok(())
+        Ok(certificate)
     }
 
-    /// Turns a trusted client away from now on.
-    pub(crate) fn distrust(&self, wanted: &str) -> Result<(), Error> {
+    /// Turns a trusted client away from now on, and tells which one it was.
+    pub(crate) fn distrust(&self, wanted: &str) -> Result<Certificate, Error> {
         let mut state = self.state();
-        self.reload(&mut state)?;
         let key = wanted.to_ascii_lowercase();
-        let from =
-            state.trusted.get(&key).ok_or_else(|| Error::NoCertificate(wanted.to_owned()))?.clone();
-        let to = self.dir.join("rejected").join(file_name(&key));
-        fs::rename(&from, to).map_err(|source| Error::File { path: from, source })?;
+        let (files, certificate) = self.holding("trusted", &key)?;
+        remove(&files)?;
         state.trusted.remove(&key);
-        Ok(())
+        // For whoever changes their mind.
+        self.keep(&key, &certificate.der);
+        Ok(certificate)
+    }
+
+    /// Forgets a client, trusted or not: when it knocks, it is a stranger. Tells which one it was.
+    pub(crate) fn forget(&self, wanted: &str) -> Result<Certificate, Error> {
+        let mut state = self.state();
+        let key = wanted.to_ascii_lowercase();
+        let mut forgotten = Err(Error::NoCertificate(wanted.to_owned()));
+        for folder in ["rejected", "trusted"] {
+            match self.holding(folder, &key) {
+                Ok((files, certificate)) => {
+                    remove(&files)?;
+                    forgotten = Ok(certificate);
+                }
+                Err(Error::NoCertificate(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        state.trusted.remove(&key);
+        forgotten
+    }
+
+    /// The files of a folder that hold a certificate: a person may have put it there twice.
+    fn holding(&self, folder: &str, key: &str) -> Result<(Vec<PathBuf>, Certificate), Error> {
+        let found = certificates(&self.dir.join(folder))?;
+        let mut files = Vec::new();
+        let mut certificate = None;
+        for (path, it) in found.into_iter().filter(|(_, it)| it.thumbprint == key) {
+            files.push(path);
+            certificate = Some(it);
+        }
+        let certificate = certificate.ok_or_else(|| Error::NoCertificate(key.to_owned()))?;
+        Ok((files, certificate))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -175,25 +215,47 @@ impl Pki {
 
     /// Keeps the certificate of a client that was turned away, and says what to do about it.
     fn reject(&self, thumbprint: &str, sender: &Sender) {
-        let dir = self.dir.join("rejected");
-        let path = dir.join(file_name(thumbprint));
-        if path.exists() {
+        let path = self.dir.join("rejected").join(file_name(thumbprint));
+        if let Ok(meta) = path.metadata() {
+            let known = meta.modified().ok().and_then(|last| last.elapsed().ok());
+            if known.is_none_or(|ago| ago >= KNOCK_STEP) {
+                stamp(&path);
+            }
             return tracing::debug!(thumbprint, "a refused OPC UA client knocked again");
         }
         tracing::warn!(
             thumbprint,
             subject = sender.certificate.subject_name(),
             "an OPC UA client whose certificate is not trusted was refused; if you know it, trust \
-             that thumbprint, or move its file from rejected to trusted"
+             that thumbprint"
         );
+        self.keep(thumbprint, &sender.der);
+    }
+
+    /// Puts a certificate among the rejected ones; that it is there is no more than a convenience.
+    fn keep(&self, thumbprint: &str, der: &[u8]) {
+        let dir = self.dir.join("rejected");
         let keep = || -> io::Result<()> {
             make_room(&dir)?;
-            fs::write(&path, &sender.der)
+            fs::write(dir.join(file_name(thumbprint)), der)
         };
         if let Err(error) = keep() {
             tracing::warn!(%error, "cannot keep the refused OPC UA certificate");
         }
     }
+}
+
+/// Sets a file's time of change to now. What it tells is for people, and not worth a failure.
+fn stamp(path: &Path) {
+    let file = fs::File::options().append(true).open(path);
+    if let Err(error) = file.and_then(|file| file.set_modified(SystemTime::now())) {
+        tracing::debug!(%error, "cannot note when an OPC UA certificate came here");
+    }
+}
+
+fn remove(files: &[PathBuf]) -> Result<(), Error> {
+    let failed = |path: &PathBuf, source| Error::File { path: path.clone(), source };
+    files.iter().try_for_each(|path| fs::remove_file(path).map_err(|error| failed(path, error)))
 }
 
 /// Removes the oldest files until one more fits.

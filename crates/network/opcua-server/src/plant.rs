@@ -1,5 +1,7 @@
 //! What the server asks of the node: who may enter, what stands in the plant, what it measures.
 
+pub(crate) mod timely;
+
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,8 +14,12 @@ use weir_model::{DataType, Identifier, Level, Sample, TagId, Timestamp, Unit, Va
 /// The plant as one principal may see it. Every method is given the principal and filters by what
 /// it may see (tenant and grade): what a principal may not see does not exist for it.
 ///
-/// Methods may be called many at a time. Except for [`write`](Self::write), a call may be dropped
-/// before it ends, when its client gave up.
+/// Methods may be called many at a time. Each answer has a bound, [`Limits::request_timeout`], and its
+/// client is told `BadTimeout` then. A call is dropped at its bound, and before it when its client gave
+/// up: except for [`authenticate`](Self::authenticate) and [`write`](Self::write), which are dropped at
+/// the bound only.
+///
+/// [`Limits::request_timeout`]: crate::Limits::request_timeout
 #[async_trait]
 pub trait Plant: Send + Sync + 'static {
     /// Who shows these credentials; none where nobody does. Called again when a client renews its
@@ -80,8 +86,9 @@ pub trait Plant: Send + Sync + 'static {
     ) -> Result<Vec<Sample>, PlantError>;
 
     /// Writes a value to a tag. Asked too where [`nodes`](Self::nodes) says that the tag is not writable,
-    /// so that the implementation can say why, and write down who tried. The call runs to its end even
-    /// if the client goes away.
+    /// so that the implementation can say why, and write down who tried. The call runs to its end or its
+    /// bound even if the client goes away; what must not be left half done beyond that belongs into a
+    /// task of the implementation's.
     ///
     /// # Errors
     /// [`WriteError`].
@@ -299,7 +306,10 @@ pub enum PlantError {
     Unavailable(String),
 }
 
-/// Why a value was not written.
+/// Why a value was not written, or is not known to be.
+///
+/// After [`Timeout`](Self::Timeout), [`Stopped`](Self::Stopped) and [`Unsure`](Self::Unsure) the device
+/// may hold the value, after the others it does not by this write; [`Device`](Self::Device) says which.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// Nothing that this principal may see has that identifier (`BadNodeIdUnknown`).
@@ -308,6 +318,10 @@ pub enum WriteError {
     /// The tag is never written (`BadNotWritable`).
     #[error("the tag is not writable")]
     NotWritable,
+    /// The tag is written when a person has confirmed it, and not over OPC UA
+    /// (`BadRequestNotAllowed`).
+    #[error("the tag takes a person's confirmation, which OPC UA has not")]
+    Unconfirmed,
     /// This principal may not write it (`BadUserAccessDenied`).
     #[error("not allowed to write the tag")]
     Denied,
@@ -317,13 +331,24 @@ pub enum WriteError {
     /// The value has another type than the tag (`BadTypeMismatch`).
     #[error("the value is of another type")]
     Mismatch,
-    /// The device cannot be reached (`BadNoCommunication`).
+    /// The plant cannot write now, and has sent the device nothing (`BadResourceUnavailable`).
+    #[error("the value was not sent: {0}")]
+    Unavailable(String),
+    /// The device cannot be reached, and was sent nothing (`BadNoCommunication`).
     #[error("the device cannot be reached")]
     NoCommunication,
+    /// The device refused, or took the value and holds another one (`BadDeviceFailure`).
+    #[error("the device does not hold the value: {0}")]
+    Device(String),
     /// The device did not answer in time; it may have taken the value (`BadTimeout`).
     #[error("the device did not answer in time")]
     Timeout,
-    /// The device refused, or something else failed (`BadDeviceFailure`).
-    #[error("the device refused the value: {0}")]
-    Device(String),
+    /// Device or plant was stopped while the value was on its way; it may have arrived
+    /// (`BadShutdown`).
+    #[error("stopped while the value was on its way")]
+    Stopped,
+    /// The value was sent, and whether the device holds it cannot be told, or could not be written
+    /// down (`Uncertain`).
+    #[error("the value was sent, and what became of it is not certain: {0}")]
+    Unsure(String),
 }

@@ -2,9 +2,10 @@
 //! while, until their client takes them over or their lifetime has passed.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use opcua::core::ResponseMessage;
 use opcua::types::{
@@ -24,6 +25,9 @@ use crate::subscription::{Cycle, Subscription};
 /// Tags whose newest samples are read at a time when the live stream was too fast, and attributes that
 /// are read at a time.
 const CATCH_UP: usize = 1_000;
+
+/// What catching up may take: subscriptions do not say that they live meanwhile.
+const CATCH_UP_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Ended subscriptions that a client has still to be told of.
 const FAREWELLS_MAX: usize = 64;
@@ -272,14 +276,13 @@ impl Publisher {
     }
 
     async fn feed(&self, shared: &Arc<Shared>, principal: &Principal) {
-        let mut live: Option<Box<dyn Live>> = Some(shared.plant.live(principal).await);
+        let mut stream = Stream::Opening(Box::pin(shared.plant.live(principal)));
         loop {
             let Some(next) = self.next_cycle() else { return };
             tokio::select! {
-                event = next_event(&mut live) => match event {
-                    Some(LiveEvent::Samples(samples)) => self.deliver(&samples),
-                    Some(LiveEvent::Lagged) => self.catch_up(shared, principal).await,
-                    None => live = None,
+                event = stream.next() => match event {
+                    LiveEvent::Samples(samples) => self.deliver(&samples),
+                    LiveEvent::Lagged => self.catch_up(shared, principal).await,
                 },
                 () = tokio::time::sleep_until(next.into()) => {
                     self.poll(shared, principal).await;
@@ -316,8 +319,9 @@ impl Publisher {
     /// Reads the newest samples of everything that is watched.
     async fn catch_up(&self, shared: &Shared, principal: &Principal) {
         let tags: Vec<TagId> = self.state().tags.keys().copied().collect();
+        let deadline = Instant::now() + CATCH_UP_TIME_MAX;
         for tags in tags.chunks(CATCH_UP) {
-            let Ok(samples) = shared.plant.last(principal, tags).await else { continue };
+            let Ok(samples) = shared.plant.last(deadline, principal, tags).await else { continue };
             let found = tags.iter().zip(samples).filter_map(|(tag, s)| Some((*tag, s?)));
             self.deliver(&found.collect::<Vec<_>>());
         }
@@ -339,7 +343,8 @@ impl Publisher {
         for due in due.chunks(CATCH_UP) {
             let wanted: Vec<_> =
                 due.iter().map(|(.., node, attribute)| (node, *attribute)).collect();
-            let values = read::attributes(shared, principal, &[], &wanted).await;
+            let deadline = now + CATCH_UP_TIME_MAX;
+            let values = read::attributes(shared, deadline, principal, &[], &wanted).await;
             let mut state = self.state();
             for ((id, item, ..), value) in due.iter().zip(values) {
                 if let Some(subscription) = state.subscriptions.get_mut(id) {
@@ -465,10 +470,31 @@ fn answer(
     .into()
 }
 
-/// The stream's next event; never, once it has ended.
-async fn next_event(live: &mut Option<Box<dyn Live>>) -> Option<LiveEvent> {
-    match live {
-        Some(live) => live.next().await,
-        None => std::future::pending().await,
+/// What is measured from now on.
+enum Stream<'a> {
+    /// A plant that is slow to open it does not keep subscriptions from saying that they live.
+    Opening(Pin<Box<dyn Future<Output = Box<dyn Live>> + Send + 'a>>),
+    Open(Box<dyn Live>),
+    Ended,
+}
+
+impl Stream<'_> {
+    /// The next event; never, once it has ended. May be dropped before it ends.
+    async fn next(&mut self) -> LiveEvent {
+        loop {
+            match self {
+                Self::Opening(opening) => {
+                    let live = opening.as_mut().await;
+                    *self = Self::Open(live);
+                    // Items may have been created before.
+                    return LiveEvent::Lagged;
+                }
+                Self::Open(live) => match live.next().await {
+                    Some(event) => return event,
+                    None => *self = Self::Ended,
+                },
+                Self::Ended => std::future::pending().await,
+            }
+        }
     }
 }

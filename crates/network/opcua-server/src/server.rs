@@ -11,14 +11,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::Timestamp;
 
+use crate::Error;
 use crate::connection;
 use crate::options::{Listen, Options};
 use crate::pki::{Certificate, Pki};
 use crate::plant::Plant;
+use crate::plant::timely::Timely;
 use crate::shared::{Publishers, Shared};
 use crate::space::standard::{Facts, Standard};
 use crate::wire::message;
-use crate::{AUTHENTICATIONS_MAX, Error};
 
 /// How often idle sessions are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -69,6 +70,12 @@ pub struct SessionInfo {
     pub name: String,
     /// The application URI that the client claims.
     pub application: String,
+    /// Where the client was when the session was last activated, or opened.
+    pub address: SocketAddr,
+    /// SHA-256 thumbprint of the client's certificate in hexadecimal; none without security.
+    pub certificate: Option<String>,
+    /// Whether what is said is encrypted, and not only signed or neither.
+    pub encrypted: bool,
     /// How long ago its client was last heard of.
     pub idle: Duration,
 }
@@ -108,7 +115,7 @@ impl OpcUaServer {
         let loaded = tokio::task::spawn_blocking(move || Pki::open(&dir, &uri, &name, &hosts));
         let pki = loaded.await.map_err(|error| Error::Make(error.to_string()))??;
         let shared = Arc::new(Shared {
-            plant,
+            plant: Timely::new(plant, options.limits.request_timeout),
             pki: Arc::new(pki),
             application_uri: options.application_uri,
             application_name: options.application_name,
@@ -123,7 +130,6 @@ impl OpcUaServer {
             standard: LazyLock::new(Box::new(move || Standard::new(facts))),
             sessions: crate::session::Sessions::default(),
             counts: Arc::default(),
-            authentications: Semaphore::new(AUTHENTICATIONS_MAX),
             stop,
             channels: AtomicU32::new(1),
             subscriptions: AtomicU32::new(1),
@@ -204,35 +210,67 @@ impl Handle {
         self.with_pki(Pki::trusted).await
     }
 
-    /// Lets a rejected client in from now on.
+    /// Lets a rejected client in from now on, and tells which one it is.
     ///
     /// # Errors
     /// [`Error::NoCertificate`] if there is none with that SHA-256 thumbprint; [`Error::Full`];
     /// [`Error::File`].
-    pub async fn trust(&self, thumbprint: &str) -> Result<(), Error> {
+    pub async fn trust(&self, thumbprint: &str) -> Result<Certificate, Error> {
         let thumbprint = thumbprint.to_owned();
         self.with_pki(move |pki| pki.trust(&thumbprint)).await
     }
 
-    /// Turns a trusted client away from now on, and closes its connections.
+    /// Turns a trusted client away from now on, ends its sessions and closes its connections. Tells
+    /// which one it was, which is among the rejected ones from then on.
     ///
     /// # Errors
     /// As [`trust`](Self::trust).
-    pub async fn distrust(&self, thumbprint: &str) -> Result<(), Error> {
-        let key = thumbprint.to_ascii_lowercase();
+    pub async fn distrust(&self, thumbprint: &str) -> Result<Certificate, Error> {
         let thumbprint = thumbprint.to_owned();
-        self.with_pki(move |pki| pki.distrust(&thumbprint)).await?;
+        let certificate = self.with_pki(move |pki| pki.distrust(&thumbprint)).await?;
+        self.send_away(&certificate.thumbprint);
+        Ok(certificate)
+    }
+
+    /// Forgets a client, trusted or rejected; a trusted one is sent away. When it comes again, it is
+    /// refused and among the rejected ones. Tells which one it was.
+    ///
+    /// # Errors
+    /// As [`trust`](Self::trust).
+    pub async fn forget(&self, thumbprint: &str) -> Result<Certificate, Error> {
+        let thumbprint = thumbprint.to_owned();
+        let certificate = self.with_pki(move |pki| pki.forget(&thumbprint)).await?;
+        self.send_away(&certificate.thumbprint);
+        Ok(certificate)
+    }
+
+    /// Ends what a client has open whose certificate is not trusted any more.
+    fn send_away(&self, key: &str) {
+        for session in self.0.sessions.all() {
+            if session.thumbprint().is_some_and(|theirs| theirs == key) {
+                self.0.sessions.end(&session, true);
+            }
+        }
         for (theirs, close) in self.0.secured().values() {
-            if *theirs == key {
+            if theirs == key {
                 close.cancel();
             }
         }
-        Ok(())
     }
 
     /// The server's own certificate in DER, for clients that want to know it beforehand.
     pub fn certificate(&self) -> Vec<u8> {
         self.0.pki.own().der.clone()
+    }
+
+    /// What clients enter to connect: the first of its names, and the port.
+    pub fn url(&self) -> String {
+        format!("opc.tcp://{}", self.0.authority)
+    }
+
+    /// Its application URI.
+    pub fn application_uri(&self) -> &str {
+        &self.0.application_uri
     }
 
     /// How many there are of what clients hold.
@@ -253,6 +291,9 @@ impl Handle {
                 principal: state.principal.as_ref().map(|it| it.name().to_owned()),
                 name: session.name.clone(),
                 application: session.application.clone(),
+                address: state.address,
+                certificate: session.thumbprint(),
+                encrypted: state.encrypted,
                 idle: now.saturating_duration_since(state.seen),
             }
         };

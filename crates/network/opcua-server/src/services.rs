@@ -20,7 +20,7 @@ use opcua::types::{
 use weir_model::Identifier;
 
 use crate::connection::Connection;
-use crate::plant::{Node, PlantError, Principal};
+use crate::plant::{Node, Principal};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::space::Target;
@@ -31,6 +31,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) session: &'a Arc<Session>,
     pub(crate) principal: Principal,
     pub(crate) locales: Arc<[String]>,
+    /// When the client stops waiting, or the server working.
+    pub(crate) deadline: Instant,
     /// References of the standard's nodes that were looked at.
     looked: AtomicUsize,
 }
@@ -68,13 +70,15 @@ pub(crate) async fn serve(
     connection: &Arc<Connection>,
     request: RequestMessage,
     channel: u32,
+    deadline: Instant,
 ) -> Result<ResponseMessage, StatusCode> {
     let shared = &connection.shared;
     let header = request.request_header();
     let session =
         shared.sessions.get(&header.authentication_token).ok_or(StatusCode::BadSessionIdInvalid)?;
     let (principal, locales) = session.principal(channel, Instant::now())?;
-    let ask = Ask { shared, session: &session, principal, locales, looked: AtomicUsize::new(0) };
+    let looked = AtomicUsize::new(0);
+    let ask = Ask { shared, session: &session, principal, locales, deadline, looked };
     let answer = ask.answer(request).await?;
     // Rights may have been taken away while the answer was made.
     if session.has_ended() { Err(StatusCode::BadSessionClosed) } else { Ok(answer) }
@@ -141,7 +145,7 @@ impl Ask<'_> {
         &self,
         targets: impl Iterator<Item = &'t Target>,
     ) -> Result<HashMap<Identifier, Node>, StatusCode> {
-        nodes(self.shared, &self.principal, targets).await
+        nodes(self.shared, self.deadline, &self.principal, targets).await
     }
 }
 
@@ -155,6 +159,7 @@ fn bounded<T>(operations: Option<Vec<T>>, max: usize) -> Result<Vec<T>, StatusCo
 
 async fn nodes<'t>(
     shared: &Shared,
+    deadline: Instant,
     principal: &Principal,
     targets: impl Iterator<Item = &'t Target>,
 ) -> Result<HashMap<Identifier, Node>, StatusCode> {
@@ -164,17 +169,6 @@ async fn nodes<'t>(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let found = shared.plant.nodes(principal, &ids).await.map_err(unavailable)?;
+    let found = shared.plant.nodes(deadline, principal, &ids).await?;
     Ok(ids.into_iter().zip(found).filter_map(|(id, node)| Some((id, node?))).collect())
-}
-
-/// The plant does not answer.
-fn unavailable(error: PlantError) -> StatusCode {
-    match error {
-        PlantError::Denied => StatusCode::BadUserAccessDenied,
-        PlantError::Unavailable(_) => {
-            tracing::warn!(%error, "an OPC UA request could not be answered");
-            StatusCode::BadResourceUnavailable
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Sessions: who speaks, over which channel, and what it left half read (OPC 10000-4, clause 5.7).
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use opcua::types::{BrowseDescription, ByteString, NodeId, StatusCode};
 use tokio_util::sync::CancellationToken;
 use weir_model::{Identifier, TagId, Timestamp};
 
+use crate::pki::thumbprint;
 use crate::plant::{Principal, Span};
 use crate::publisher::Publisher;
 
@@ -45,6 +47,10 @@ pub(crate) struct State {
     pub(crate) has_ended: bool,
     /// Closes the connection that the session is used over.
     pub(crate) connection: CancellationToken,
+    /// Where that one comes from.
+    pub(crate) address: SocketAddr,
+    /// Whether it encrypts.
+    pub(crate) encrypted: bool,
 }
 
 /// What was half read.
@@ -112,6 +118,11 @@ impl Session {
         Ok((principal, Arc::clone(&state.locales)))
     }
 
+    /// SHA-256 of the client's certificate in hexadecimal.
+    pub(crate) fn thumbprint(&self) -> Option<String> {
+        self.certificate.as_deref().map(thumbprint)
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.state().has_ended
     }
@@ -159,6 +170,8 @@ pub(crate) struct Opening {
     pub(crate) nonce: Vec<u8>,
     pub(crate) channel: u32,
     pub(crate) connection: CancellationToken,
+    pub(crate) address: SocketAddr,
+    pub(crate) encrypted: bool,
     pub(crate) publisher: Arc<Publisher>,
 }
 
@@ -196,6 +209,8 @@ impl Sessions {
                 seen: now,
                 has_ended: false,
                 connection: opening.connection,
+                address: opening.address,
+                encrypted: opening.encrypted,
             }),
             points: Mutex::default(),
         });

@@ -6,20 +6,19 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use opcua::crypto::SecurityPolicy;
 use opcua::types::type_loader::ContextOwned;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::forgeries::Forgeries;
 use crate::options::Limits;
 use crate::pki::Pki;
-use crate::plant::Plant;
+use crate::plant::timely::Timely;
 use crate::publisher::{Counts, Publisher};
 use crate::session::Sessions;
 use crate::space::standard::Standard;
 
 /// What all connections share.
 pub(crate) struct Shared {
-    pub(crate) plant: Arc<dyn Plant>,
+    pub(crate) plant: Timely,
     pub(crate) pki: Arc<Pki>,
     pub(crate) application_uri: String,
     pub(crate) application_name: String,
@@ -39,7 +38,6 @@ pub(crate) struct Shared {
     pub(crate) context: ContextOwned,
     pub(crate) sessions: Sessions,
     pub(crate) counts: Arc<Counts>,
-    pub(crate) authentications: Semaphore,
     pub(crate) stop: CancellationToken,
     pub(crate) channels: AtomicU32,
     pub(crate) subscriptions: AtomicU32,

@@ -294,7 +294,14 @@ async fn every_policy_and_mode_is_spoken_by_trusted_clients() {
             peer.good(json!({"do": "disconnect"})).await;
         }
     }
+    peer.good(connect("Basic256Sha256", "SignAndEncrypt")).await;
+    let open = handle.sessions();
+    assert_eq!(open[0].certificate.as_deref(), Some(rejected[0].thumbprint.as_str()), "{open:?}");
+    assert!(open[0].encrypted && open[0].address.ip().is_loopback(), "{open:?}");
     handle.distrust(&rejected[0].thumbprint).await.unwrap();
+    assert_eq!(handle.statistics().sessions, 0);
+    let gone = peer.ask(json!({"do": "read", "ids": [SECRET]})).await;
+    assert!(gone["error"].is_string(), "{gone}");
     let again = peer.ask(connect("Basic256Sha256", "Sign")).await;
     assert!(again["error"].is_string(), "{again}");
 }

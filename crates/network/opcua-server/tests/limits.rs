@@ -11,21 +11,24 @@ mod raw;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use opcua::core::{Message as _, RequestMessage, ResponseMessage};
 use opcua::types::type_loader::ContextOwned;
 use opcua::types::{
     ActivateSessionRequest, AttributeId, BinaryDecodable as _, BinaryEncodable as _,
     BrowseDescription, BrowseDirection, BrowsePath, BrowseRequest, BrowseResult,
-    CreateSessionRequest, DataValue, DateTime, DecodingOptions, NamespaceMap, NodeId,
-    QualifiedName, ReadRequest, ReadValueId, ReferenceTypeId, RelativePath, RelativePathElement,
-    RequestHeader, StatusCode, TranslateBrowsePathsToNodeIdsRequest, VariableId, VariableTypeId,
-    Variant, ViewDescription, WriteRequest, WriteValue,
+    CreateSessionRequest, CreateSubscriptionRequest, DataValue, DateTime, DecodingOptions,
+    NamespaceMap, NodeId, PublishRequest, QualifiedName, ReadRequest, ReadValueId, ReferenceTypeId,
+    RelativePath, RelativePathElement, RequestHeader, StatusCode,
+    TranslateBrowsePathsToNodeIdsRequest, VariableId, VariableTypeId, Variant, ViewDescription,
+    WriteRequest, WriteValue,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use weir_opcua_server::WriteError;
 
 use bench::Bench;
 use raw::{PATIENCE, hello, next, opened, piece, request};
@@ -182,6 +185,12 @@ async fn until(is_so: impl Fn() -> bool) {
     timeout(PATIENCE, wait).await.expect("in time");
 }
 
+/// Does something until it succeeds.
+async fn until_async(mut succeeds: impl AsyncFnMut() -> bool) {
+    let tries = async { while !succeeds().await {} };
+    timeout(PATIENCE, tries).await.expect("in time");
+}
+
 #[tokio::test]
 async fn what_a_client_does_not_wait_for_is_done_all_the_same() {
     let bench = Bench::start(|_| {}).await;
@@ -288,13 +297,7 @@ async fn nothing_is_written_with_rights_that_are_gone() {
     let pace = Arc::new(Semaphore::new(0));
     *bench.plant.pace.lock().unwrap() = Some(Arc::clone(&pace));
     let mut client = Client::active(&bench).await;
-    let value = WriteValue {
-        node_id: NodeId::new(2, "demo.tep/valve"),
-        attribute_id: AttributeId::Value as u32,
-        value: DataValue { value: Some(Variant::Double(7.0)), ..DataValue::default() },
-        ..WriteValue::default()
-    };
-    let nodes_to_write = Some(vec![value; 100]);
+    let nodes_to_write = Some(vec![valve(); 100]);
     client.send(WriteRequest { request_header: client.header(0), nodes_to_write }).await;
     let writes = || bench.plant.writes.load(Ordering::Relaxed);
     until(|| writes() == 16).await;
@@ -313,4 +316,133 @@ async fn nothing_is_written_with_rights_that_are_gone() {
     };
     timeout(PATIENCE, free).await.unwrap();
     assert_eq!(writes(), 16);
+}
+
+fn valve() -> WriteValue {
+    WriteValue {
+        node_id: NodeId::new(2, "demo.tep/valve"),
+        attribute_id: AttributeId::Value as u32,
+        value: DataValue { value: Some(Variant::Double(7.0)), ..DataValue::default() },
+        ..WriteValue::default()
+    }
+}
+
+/// More requests than one connection may have in work.
+const MANY_REQUESTS: usize = 40;
+
+#[tokio::test]
+async fn a_plant_that_never_answers_holds_nothing_up() {
+    let limit = Duration::from_secs(1);
+    let bench = Bench::start(|options| options.limits.request_timeout = limit).await;
+    *bench.plant.anonymous.lock().unwrap() = "operator";
+    let mut client = Client::open(&bench).await;
+    // On a busy machine, what is answered takes longer than it may now and then.
+    until_async(async || client.create(0).await == StatusCode::Good).await;
+    until_async(async || client.activate().await == StatusCode::Good).await;
+    let pressure = NodeId::new(2, "demo.tep/reactor-pressure");
+    bench.plant.is_silent.store(true, Ordering::Relaxed);
+    // The server's own nodes are none of the plant's.
+    let own = VariableId::Server_ServiceLevel;
+    until_async(async || client.read(vec![own.into()]).await.is_ok()).await;
+    let timed_out = Err(StatusCode::BadTimeout);
+    assert_eq!(client.read(vec![pressure.clone()]).await, timed_out);
+    assert_eq!(
+        client.browse(NodeId::new(2, "weir"), 1).await.map(drop),
+        timed_out.clone().map(drop)
+    );
+    let patience = Instant::now() + PATIENCE;
+    for _ in 0..MANY_REQUESTS {
+        let one = ReadValueId {
+            node_id: pressure.clone(),
+            attribute_id: AttributeId::Value as u32,
+            ..ReadValueId::default()
+        };
+        // As long as the client waits, and no longer.
+        let request_header = client.header(1);
+        let nodes_to_read = Some(vec![one]);
+        let request = ReadRequest { request_header, nodes_to_read, ..ReadRequest::default() };
+        let answer = client.ask(request).await;
+        assert_eq!(answer.response_header().service_result, StatusCode::BadTimeout);
+        assert!(Instant::now() < patience, "requests are worked on one after the other");
+    }
+    // A write may be told as a whole or by itself to have taken too long.
+    for _ in 0..MANY_REQUESTS / 20 {
+        let request =
+            WriteRequest { request_header: client.header(0), nodes_to_write: Some(vec![valve()]) };
+        let told = match client.ask(request).await {
+            ResponseMessage::Write(answer) => answer.results.unwrap()[0],
+            other => other.response_header().service_result,
+        };
+        assert_eq!(told, StatusCode::BadTimeout);
+    }
+    bench.plant.is_silent.store(false, Ordering::Relaxed);
+    until_async(async || client.read(vec![pressure.clone()]).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn users_whom_the_plant_never_knows_make_room_for_others() {
+    let limit = Duration::from_secs(1);
+    let bench = Bench::start(|options| options.limits.request_timeout = limit).await;
+    let mut clients = Vec::new();
+    for _ in 0..2 * weir_opcua_server::AUTHENTICATIONS_MAX {
+        let mut client = Client::open(&bench).await;
+        // The standard's nodes may take their time to load at first.
+        until_async(async || client.create(0).await == StatusCode::Good).await;
+        clients.push(client);
+    }
+    bench.plant.is_silent.store(true, Ordering::Relaxed);
+    for client in &mut clients {
+        let request_header = client.header(0);
+        let request = ActivateSessionRequest { request_header, ..Default::default() };
+        client.send(request).await;
+    }
+    for client in &mut clients {
+        let (kind, _) = next(&mut client.stream).await.expect("an answer");
+        assert_eq!(kind, *b"MSG");
+    }
+    bench.plant.is_silent.store(false, Ordering::Relaxed);
+    let mut last = clients.pop().unwrap();
+    until_async(async || last.activate().await == StatusCode::Good).await;
+}
+
+#[tokio::test]
+async fn subscriptions_say_that_they_live_whatever_the_plant_does() {
+    let bench = Bench::start(|_| {}).await;
+    let mut client = Client::active(&bench).await;
+    bench.plant.is_silent.store(true, Ordering::Relaxed);
+    let request = CreateSubscriptionRequest {
+        request_header: client.header(0),
+        requested_publishing_interval: 50.0,
+        requested_lifetime_count: 1_000,
+        requested_max_keep_alive_count: 1,
+        publishing_enabled: true,
+        ..CreateSubscriptionRequest::default()
+    };
+    assert_eq!(client.ask(request).await.response_header().service_result, StatusCode::Good);
+    for _ in 0..3 {
+        let request = PublishRequest { request_header: client.header(0), ..Default::default() };
+        let answer = client.ask(request).await;
+        assert!(matches!(answer, ResponseMessage::Publish(_)), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_became_of_a_write_is_told_as_it_is() {
+    let bench = Bench::start(|_| {}).await;
+    *bench.plant.anonymous.lock().unwrap() = "operator";
+    let mut client = Client::active(&bench).await;
+    for (error, wanted) in [
+        (WriteError::Unconfirmed, StatusCode::BadRequestNotAllowed),
+        (WriteError::Unavailable("no room".to_owned()), StatusCode::BadResourceUnavailable),
+        (WriteError::Stopped, StatusCode::BadShutdown),
+        (WriteError::Unsure("who knows".to_owned()), StatusCode::Uncertain),
+        (WriteError::Timeout, StatusCode::BadTimeout),
+        (WriteError::Device("no".to_owned()), StatusCode::BadDeviceFailure),
+    ] {
+        *bench.plant.refuses.lock().unwrap() = Some(error);
+        let nodes_to_write = Some(vec![valve()]);
+        let request = WriteRequest { request_header: client.header(0), nodes_to_write };
+        let ResponseMessage::Write(answer) = client.ask(request).await else { panic!("{wanted}") };
+        assert_eq!(answer.results.unwrap(), [wanted]);
+    }
 }

@@ -22,6 +22,14 @@ const CAUSE: &str = "opcua.session";
 /// typed into the wrong field.
 const NAME_CHARS_MAX: usize = 64;
 
+/// What stands between user and token in a principal's name.
+const BY_TOKEN: &str = " by token ";
+
+/// The user that a principal's name says, and whether a token was shown.
+pub(super) fn user_and_token(name: &str) -> (&str, bool) {
+    name.rsplit_once(BY_TOKEN).map_or((name, false), |(user, _)| (user, true))
+}
+
 /// What the plant finds again in a principal.
 pub(super) struct Entered {
     pub(super) caller: Caller,
@@ -110,7 +118,7 @@ fn principal(
 ) -> Principal {
     // Tokens may do less than their user: what belongs to the sessions of one is not another's.
     let name: Arc<str> = match caller.credential() {
-        Some(credential) => format!("{} by token {credential}", caller.principal.folded()).into(),
+        Some(credential) => format!("{}{BY_TOKEN}{credential}", caller.principal.folded()).into(),
         None => caller.principal.folded().into(),
     };
     let (endings, ended) = (endings.clone(), name.clone());

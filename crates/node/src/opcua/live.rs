@@ -52,7 +52,7 @@ impl Stream {
             self.seen.clear();
         }
         let unknown = |tag: &TagId| !self.seen.contains_key(tag);
-        let tags: Vec<TagId> = batch.samples.iter().map(|(tag, _)| *tag).filter(unknown).collect();
+        let tags: Vec<TagId> = batch.samples.tags().iter().copied().filter(unknown).collect();
         if !tags.is_empty() {
             let reads = self.rooms.may(&self.caller, Action::SampleRead);
             let sight = Sight::of(&self.rooms, &self.caller);
@@ -66,7 +66,9 @@ impl Stream {
             self.seen.extend(found.ok().flatten().unwrap_or_default());
         }
         let sees = |tag: &TagId| self.seen.get(tag).copied().unwrap_or(false);
-        batch.samples.iter().filter(|(tag, _)| sees(tag)).cloned().collect()
+        let samples = &batch.samples;
+        let places = samples.tags().iter().enumerate().filter(|(_, tag)| sees(tag));
+        places.map(|(place, tag)| (*tag, samples.sample(place))).collect()
     }
 
     /// Takes up what was missed, if it is remembered.

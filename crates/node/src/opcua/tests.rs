@@ -197,7 +197,7 @@ impl Bench {
     }
 
     async fn measure(&self, tag: u32, value: f64) {
-        let samples = vec![(TagId(tag), Sample::good(now(), Value::F64(value)))];
+        let samples = vec![(TagId(tag), Sample::good(now(), Value::F64(value)))].into();
         let batch = Batch { tenant: ONE, producer: None, backfill: false, arrival: now(), samples };
         self.plant.rooms.historian.append(batch).await.unwrap();
     }
@@ -301,6 +301,8 @@ async fn who_is_let_in_is_written_down_and_sent_away_when_rights_change() {
     let person = bench.enter("root").await;
     assert!(program.name().starts_with("1.a/user.root by token "), "{}", program.name());
     assert_eq!(person.name(), "1.a/user.root");
+    assert_eq!(entry::user_and_token(program.name()), ("1.a/user.root", true));
+    assert_eq!(entry::user_and_token(person.name()), ("1.a/user.root", false));
     // A token does no more than it is made for.
     assert_eq!(bench.below(&program, None).await, ["1.a/alone", "1.a/heat", "1.a/power"]);
     let span = Span { from: Timestamp::MIN, to: Timestamp::MAX, newest_first: true };
@@ -356,7 +358,7 @@ async fn a_write_needs_the_right_and_a_tag_that_is_written() {
     };
     assert_eq!(write(&engineer, "1.a/power").await, Err(WriteError::NotWritable));
     set(serde_json::json!({ "confirm": true })).await;
-    assert_eq!(write(&engineer, "1.a/power").await, Err(WriteError::NotWritable));
+    assert_eq!(write(&engineer, "1.a/power").await, Err(WriteError::Unconfirmed));
     assert!(!writable(&engineer).await);
     set(serde_json::json!({ "max": 5.0 })).await;
     assert!(writable(&engineer).await && !writable(&viewer).await);
@@ -364,7 +366,7 @@ async fn a_write_needs_the_right_and_a_tag_that_is_written() {
     assert_eq!(write(&viewer, "1.a/heat").await, Err(WriteError::Unknown));
     // There is no such device here, and the order stands in the documents all the same.
     let failed = write(&engineer, "1.a/power").await;
-    assert!(matches!(failed, Err(WriteError::Device(_))), "{failed:?}");
+    assert!(matches!(failed, Err(WriteError::Unavailable(_))), "{failed:?}");
     let store = &bench.plant.rooms.store;
     let orders = store.list::<weir_connect::Commands>(ONE, "", None, 10).unwrap().items;
     assert_eq!(orders.len(), 1);

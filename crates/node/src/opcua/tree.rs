@@ -178,7 +178,7 @@ fn node(
             Node::Asset(Asset { id, parent: parent(above), name, names, description, level })
         }),
         Kind::Tag => snap.get::<Tags>(caller.tenant, &place.key)?.map(|found| {
-            let writable = writes && is_writable(&found.record);
+            let writable = writes && writing(&found.record) == Writing::Free;
             let tag = found.record;
             Node::Tag(Tag {
                 id: tag.id,
@@ -197,10 +197,23 @@ fn node(
     })
 }
 
-/// Whether programs may write the tag at all. Where its limits ask for a person's confirmation they
-/// may not: a write over OPC UA does not tell who stands behind it.
-pub(super) fn is_writable(tag: &weir_twin::Tag) -> bool {
+/// Whether and how a tag is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// Not at all.
+    Never,
+    /// When a person has confirmed it, which a write over OPC UA cannot tell.
+    Confirmed,
+    /// By whoever may.
+    Free,
+}
+
+/// Whether and how the tag's limits let it be written.
+pub(super) fn writing(tag: &weir_twin::Tag) -> Writing {
     let limits = tag.source.as_ref().and_then(|source| source.write.as_ref());
-    let limits = limits.and_then(|json| serde_json::from_value::<WriteLimits>(json.clone()).ok());
-    limits.is_some_and(|limits| !limits.confirm)
+    match limits.map(|json| serde_json::from_value::<WriteLimits>(json.clone())) {
+        Some(Ok(limits)) if limits.confirm => Writing::Confirmed,
+        Some(Ok(_)) => Writing::Free,
+        Some(Err(_)) | None => Writing::Never,
+    }
 }

@@ -3,14 +3,15 @@
 use weir_access::Action;
 use weir_api::request_id;
 use weir_audit::{Entry, Event};
-use weir_connect::{ErrorKind, Order, OrderError, WriteReport};
+use weir_connect::{DriverError, ErrorKind, Order, OrderError, WriteReport};
 use weir_model::{Identifier, ProblemCode, Value};
 use weir_opcua_server::WriteError;
 use weir_twin::Tags;
 
 use super::entry::Entered;
 use super::sight::Sight;
-use super::{Rooms, now, tree};
+use super::tree::{self, Writing};
+use super::{Rooms, now};
 
 /// What the audit names a write that is not permitted.
 const CAUSE: &str = "opcua.write";
@@ -36,8 +37,17 @@ pub(super) async fn write(
     }
     let found = rooms.store.get::<Tags>(caller.tenant, &key).map_err(failed)?;
     let tag = found.map(|found| found.record).ok_or(WriteError::Unknown)?;
-    if !tree::is_writable(&tag) {
-        return Err(WriteError::NotWritable);
+    match tree::writing(&tag) {
+        Writing::Never => return Err(WriteError::NotWritable),
+        Writing::Confirmed => {
+            tracing::info!(
+                tag = %tag.id,
+                "a write over OPC UA was refused: the tag takes a person's confirmation; write it in \
+                 the console, or take \"confirm\" off its limits"
+            );
+            return Err(WriteError::Unconfirmed);
+        }
+        Writing::Free => {}
     }
     let Some(source) = tag.source else { return Err(WriteError::NotWritable) };
     let order = Order {
@@ -49,18 +59,45 @@ pub(super) async fn write(
         value,
         confirmed: false,
     };
-    let report = rooms.supervisor.carry_out(&rooms.store, order, now).await;
-    report.map_err(refused).and_then(|report| confirmed(&report))
+    let carried_out = rooms.supervisor.carry_out(&rooms.store, order, now).await;
+    let told = outcome(carried_out);
+    if let Err(error) = &told {
+        tracing::info!(tag = %entry.id, %error, "a write over OPC UA was not carried out, or may not be");
+    }
+    told
+}
+
+/// What a client is told. Nothing that may have reached the device is told as if it had not.
+pub(super) fn outcome(carried_out: Result<WriteReport, OrderError>) -> Result<(), WriteError> {
+    match carried_out {
+        Ok(report) => confirmed(&report),
+        Err(OrderError::Device(error)) => Err(refused(error)),
+        Err(error @ OrderError::Record(_)) => Err(failed(error)),
+        Err(OrderError::Unrecorded { outcome, .. }) => match *outcome {
+            Ok(report) => confirmed(&report).and_then(|()| {
+                let cause = "the device holds the value, and that could not be written down";
+                Err(WriteError::Unsure(cause.to_owned()))
+            }),
+            Err(error) => Err(refused(error)),
+        },
+        Err(error @ OrderError::Interrupted) => Err(WriteError::Unsure(error.to_string())),
+    }
 }
 
 /// Good says that the device holds the value, or took it and lets nobody look.
 fn confirmed(report: &WriteReport) -> Result<(), WriteError> {
     match &report.after {
-        Some(after) if !report.verified => {
+        _ if report.verified => Ok(()),
+        Some(after) => {
             let after = after.to_json();
             Err(WriteError::Device(format!("it took the value and holds {after} now")))
         }
-        _ => Ok(()),
+        None if report.read_back => {
+            let cause =
+                "the device took the value, and what it holds now is none of the tag's type";
+            Err(WriteError::Unsure(cause.to_owned()))
+        }
+        None => Ok(()),
     }
 }
 
@@ -74,26 +111,27 @@ async fn refuse(rooms: &Rooms, entered: &Entered, code: ProblemCode) {
     }
 }
 
+/// The device was not asked.
 fn failed(error: impl std::fmt::Display) -> WriteError {
-    WriteError::Device(error.to_string())
+    WriteError::Unavailable(error.to_string())
 }
 
-fn refused(error: OrderError) -> WriteError {
-    let error = match error {
-        OrderError::Device(error) => error,
-        other => return failed(other),
-    };
-    tracing::info!(%error, "a write over OPC UA was not carried out");
+fn refused(error: DriverError) -> WriteError {
     match error.kind {
         ErrorKind::NotWritable => WriteError::NotWritable,
-        ErrorKind::Unconfirmed => WriteError::Denied,
+        ErrorKind::Unconfirmed => WriteError::Unconfirmed,
         ErrorKind::OutOfLimits => WriteError::OutOfRange,
-        ErrorKind::Unreachable
-        | ErrorKind::Untrusted
-        | ErrorKind::NotConnected
-        | ErrorKind::Stopped
-        | ErrorKind::Busy => WriteError::NoCommunication,
+        ErrorKind::Unreachable | ErrorKind::Untrusted | ErrorKind::NotConnected => {
+            WriteError::NoCommunication
+        }
+        ErrorKind::Busy | ErrorKind::Unknown | ErrorKind::Misconfigured => failed(error),
         ErrorKind::Timeout | ErrorKind::Disconnected => WriteError::Timeout,
+        ErrorKind::Stopped => WriteError::Stopped,
+        // What came was no answer to the write.
+        ErrorKind::Protocol => WriteError::Unsure(error.to_string()),
         _ => WriteError::Device(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,8 +95,12 @@ impl Connection {
                 let id = next(&self.shared.channels);
                 *slot = Some(Channel::open(id, header.sender.clone(), fresh, &opening));
                 if let Some(sender) = &header.sender {
-                    let entry = (thumbprint(&sender.der), self.close.clone());
-                    self.shared.secured().insert(number, entry);
+                    let theirs = thumbprint(&sender.der);
+                    self.shared.secured().insert(number, (theirs.clone(), self.close.clone()));
+                    // Trust that was withdrawn since it was checked did not find this connection.
+                    if !self.shared.pki.is_trusted(&theirs) {
+                        return Err(refused(StatusCode::BadSecurityChecksFailed));
+                    }
                 }
             }
             (SecurityTokenRequestType::Renew, Some(open)) if header.channel == open.id() => {

@@ -8,14 +8,13 @@ use opcua::core::ResponseMessage;
 use opcua::crypto::{SecurityPolicy, create_signature_data};
 use opcua::types::{
     ActivateSessionRequest, ActivateSessionResponse, ByteString, CloseSessionRequest,
-    CloseSessionResponse, CreateSessionRequest, CreateSessionResponse, PublishRequest,
-    ResponseHeader, ServiceFault, SignatureData, StatusCode,
+    CloseSessionResponse, CreateSessionRequest, CreateSessionResponse, MessageSecurityMode,
+    PublishRequest, ResponseHeader, ServiceFault, SignatureData, StatusCode,
 };
 
 use super::Connection;
 use crate::endpoints;
 use crate::identity::{self, Circumstances};
-use crate::pki::thumbprint;
 use crate::plant::Client;
 use crate::publisher::{Publisher, Request};
 use crate::session::{Opening, random};
@@ -47,7 +46,8 @@ pub(super) async fn create(
     request: CreateSessionRequest,
 ) -> Result<ResponseMessage, StatusCode> {
     let shared = &connection.shared;
-    let (policy, _, channel) = connection.security().ok_or(StatusCode::BadSecureChannelClosed)?;
+    let (policy, mode, channel) =
+        connection.security().ok_or(StatusCode::BadSecureChannelClosed)?;
     let sender = connection.channel().as_ref().and_then(|c| c.sender().cloned());
     let loading = Arc::clone(shared);
     let loaded = tokio::task::spawn_blocking(move || {
@@ -82,10 +82,17 @@ pub(super) async fn create(
         nonce: nonce.clone(),
         channel,
         connection: connection.close.clone(),
+        address: connection.address,
+        encrypted: mode == MessageSecurityMode::SignAndEncrypt,
         publisher: Arc::new(Publisher::new(Arc::clone(&shared.counts))),
     };
     let max = shared.limits.sessions_max;
     let (session, token) = shared.sessions.open(opening, max, Instant::now())?;
+    if connection.close.is_cancelled() {
+        // Its client may be trusted no longer, and what it had open was ended before this.
+        shared.sessions.end(&session, true);
+        return Err(StatusCode::BadSecureChannelClosed);
+    }
     let url = request.endpoint_url.as_ref();
     Ok(CreateSessionResponse {
         response_header: ResponseHeader::new_good(&request.request_header),
@@ -180,16 +187,11 @@ pub(super) async fn activate(
     let client = Client {
         address: connection.address,
         application: session.application.clone(),
-        certificate: session.certificate.as_deref().map(thumbprint),
-        encrypted: mode == opcua::types::MessageSecurityMode::SignAndEncrypt,
+        certificate: session.thumbprint(),
+        encrypted: mode == MessageSecurityMode::SignAndEncrypt,
     };
     let revocations = shared.revocations.load(Ordering::Acquire);
-    let principal = {
-        let permit = shared.authentications.acquire().await;
-        let _permit = permit.map_err(|_| StatusCode::BadServerHalted)?;
-        shared.plant.authenticate(claim.credentials(), &client).await
-    };
-    let Some(principal) = principal else {
+    let Some(principal) = shared.plant.authenticate(claim.credentials(), &client).await? else {
         let (address, credentials) = (client.address, claim.credentials());
         // Why, the plant has said.
         tracing::info!(%address, ?credentials, "an OPC UA user was not let in");
@@ -212,6 +214,8 @@ pub(super) async fn activate(
         state.channel = channel;
         state.seen = Instant::now();
         state.connection = connection.close.clone();
+        state.address = connection.address;
+        state.encrypted = client.encrypted;
     }
     session.publisher.set_principal(principal.clone());
     if shared.revocations.load(Ordering::Acquire) != revocations {

@@ -10,7 +10,7 @@ use opcua::types::{
 };
 use weir_model::Identifier;
 
-use super::{Ask, Budget, unavailable};
+use super::{Ask, Budget};
 use crate::plant::{Node, Tag};
 use crate::session::{BrowsePoint, Stage};
 use crate::space::{self, Property, Target};
@@ -206,10 +206,8 @@ async fn children<T>(
     let plant = &ask.shared.plant;
     let mut scanned = 0;
     while scanned < SCANNED_MAX {
-        let page = plant
-            .children(&ask.principal, parent, after.as_ref(), PAGE)
-            .await
-            .map_err(unavailable)?;
+        let page =
+            plant.children(ask.deadline, &ask.principal, parent, after.as_ref(), PAGE).await?;
         let is_last = page.len() < PAGE;
         scanned += page.len();
         for node in &page {

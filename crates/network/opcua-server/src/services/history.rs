@@ -8,7 +8,7 @@ use opcua::types::{
 };
 use weir_model::{Identifier, Sample, TagId, Timestamp};
 
-use super::{Ask, bounded, unavailable};
+use super::{Ask, bounded};
 use crate::plant::{Node, Span};
 use crate::session::HistoryPoint;
 use crate::space::Target;
@@ -174,8 +174,7 @@ async fn beyond(
     } else {
         Span { from: end, to: Timestamp::MAX, newest_first: false }
     };
-    let found = ask.shared.plant.history(&ask.principal, tag, span, 1).await;
-    Ok(match found.map_err(unavailable)?.first() {
+    Ok(match stored(ask, tag, span, 1).await?.first() {
         Some(sample) if sample.time == end => None,
         Some(sample) => Some(source_value(sample)),
         None => {
@@ -232,8 +231,7 @@ async fn fill(
     let mut step = FIRST_STEP;
     while told < room && bytes < bytes_max && point.span.from <= point.span.to {
         let asked = step.min(room - told);
-        let found = ask.shared.plant.history(&ask.principal, point.tag, point.span, asked).await;
-        let found = found.map_err(unavailable)?;
+        let found = stored(ask, point.tag, point.span, asked).await?;
         for sample in &found {
             bytes += value_bytes(sample.value.as_ref());
             values.push(source_value(sample));
@@ -257,8 +255,8 @@ async fn fill(
     if point.span.from > point.span.to {
         return Ok((last, false));
     }
-    let next = ask.shared.plant.history(&ask.principal, point.tag, point.span, 1).await;
-    Ok((last, !next.map_err(unavailable)?.is_empty()))
+    let next = stored(ask, point.tag, point.span, 1).await?;
+    Ok((last, !next.is_empty()))
 }
 
 /// The value at or behind the end of the range, which the range itself leaves out.
@@ -275,8 +273,16 @@ async fn end_value(
         return Ok(Some(value));
     }
     let span = Span { from: end, to: end, newest_first: false };
-    let found = ask.shared.plant.history(&ask.principal, point.tag, span, 1).await;
-    Ok(found.map_err(unavailable)?.first().map(source_value))
+    Ok(stored(ask, point.tag, span, 1).await?.first().map(source_value))
+}
+
+async fn stored(
+    ask: &Ask<'_>,
+    tag: TagId,
+    span: Span,
+    max: usize,
+) -> Result<Vec<Sample>, StatusCode> {
+    ask.shared.plant.history(ask.deadline, &ask.principal, tag, span, max).await
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use opcua::types::{
 };
 use weir_model::{TagId, Timestamp};
 
-use super::{Ask, read, unavailable};
+use super::{Ask, read};
 use crate::plant::{Node, Tag};
 use crate::shared::next;
 use crate::space::Target;
@@ -186,7 +186,7 @@ async fn first_samples(
         return Ok(());
     }
     let tags: Vec<TagId> = items.iter().map(|(_, tag)| *tag).collect();
-    let samples = ask.shared.plant.last(&ask.principal, &tags).await.map_err(unavailable)?;
+    let samples = ask.shared.plant.last(ask.deadline, &ask.principal, &tags).await?;
     let arrival = Timestamp::from_system(std::time::SystemTime::now());
     let now = Instant::now();
     ask.session.publisher.with(subscription, |it| {
@@ -205,7 +205,8 @@ async fn first_values(
     items: Vec<(u32, opcua::types::NodeId, AttributeId)>,
 ) {
     let wanted: Vec<_> = items.iter().map(|(_, node, attribute)| (node, *attribute)).collect();
-    let values = read::attributes(ask.shared, &ask.principal, &ask.locales, &wanted).await;
+    let values =
+        read::attributes(ask.shared, ask.deadline, &ask.principal, &ask.locales, &wanted).await;
     let (publisher, now) = (&ask.session.publisher, Instant::now());
     for ((item, ..), value) in items.iter().zip(values) {
         let status = value.status.unwrap_or(StatusCode::Good);

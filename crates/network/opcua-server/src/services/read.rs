@@ -1,6 +1,7 @@
 //! Read (OPC 10000-4, clause 5.11.2).
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use opcua::core::ResponseMessage;
 use opcua::types::{
@@ -33,7 +34,7 @@ pub(super) async fn read(
         .zip(&parsed)
         .filter_map(|(wanted, attribute)| Some((&wanted.node_id, attribute.ok()?)))
         .collect();
-    let view = View::load(ask.shared, &ask.principal, &good).await?;
+    let view = View::load(ask.shared, ask.deadline, &ask.principal, &good).await?;
     if view.bytes(&wanted) > ask.shared.limits.message_bytes_max {
         return Err(StatusCode::BadResponseTooLarge);
     }
@@ -103,6 +104,7 @@ pub(super) fn attribute(wanted: &ReadValueId) -> Result<AttributeId, StatusCode>
 /// Attributes for items that watch them; what is too much altogether is `BadResponseTooLarge`.
 pub(crate) async fn attributes(
     shared: &Shared,
+    deadline: Instant,
     principal: &Principal,
     locales: &[String],
     wanted: &[(&NodeId, AttributeId)],
@@ -110,7 +112,7 @@ pub(crate) async fn attributes(
     let now = Timestamp::from_system(std::time::SystemTime::now());
     let both = TimestampsToReturn::Both;
     let mut budget = Budget::new(shared);
-    match View::load(shared, principal, wanted).await {
+    match View::load(shared, deadline, principal, wanted).await {
         Ok(view) => wanted
             .iter()
             .map(|(id, attribute)| {
@@ -134,11 +136,13 @@ pub(super) struct View {
 impl View {
     async fn load(
         shared: &Shared,
+        deadline: Instant,
         principal: &Principal,
         wanted: &[(&NodeId, AttributeId)],
     ) -> Result<Self, StatusCode> {
         let targets: Vec<_> = wanted.iter().map(|(id, at)| (Target::of(id), *at)).collect();
-        let nodes = nodes(shared, principal, targets.iter().map(|(target, _)| target)).await?;
+        let things = targets.iter().map(|(target, _)| target);
+        let nodes = nodes(shared, deadline, principal, things).await?;
         let mut tags: Vec<TagId> = targets
             .iter()
             .filter(|(target, attribute)| {
@@ -157,7 +161,7 @@ impl View {
         tags.dedup();
         let mut samples = HashMap::new();
         if !tags.is_empty() {
-            let last = shared.plant.last(principal, &tags).await.map_err(super::unavailable)?;
+            let last = shared.plant.last(deadline, principal, &tags).await?;
             samples.extend(tags.into_iter().zip(last).filter_map(|(tag, s)| Some((tag, s?))));
         }
         Ok(Self { nodes, samples })

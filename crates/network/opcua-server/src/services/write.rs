@@ -1,6 +1,7 @@
 //! Write: values of tags that may be written, and nothing else (OPC 10000-4, clause 5.11.4).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use opcua::core::ResponseMessage;
 use opcua::types::{
@@ -9,7 +10,7 @@ use opcua::types::{
 use weir_model::{Identifier, Value};
 
 use super::Ask;
-use crate::plant::{Node, WriteError};
+use crate::plant::Node;
 use crate::space::Target;
 use crate::values;
 
@@ -42,10 +43,15 @@ pub(super) async fn write(
         if ask.session.has_ended() {
             return Err(StatusCode::BadSessionClosed);
         }
+        // Who was told that it took too long is not surprised by what is written long after.
+        if ask.deadline <= Instant::now() {
+            return Err(StatusCode::BadTimeout);
+        }
         let begun: Vec<_> = group.iter().map(|one| one.clone().map(|it| begin(ask, it))).collect();
         for one in begun {
             results.push(match one {
-                Ok(task) => task.await.unwrap_or(StatusCode::BadInternalError),
+                // A plant that panicked has not told how far it came.
+                Ok(task) => task.await.unwrap_or(StatusCode::Uncertain),
                 Err(status) => status,
             });
         }
@@ -66,10 +72,7 @@ fn begin(ask: &Ask<'_>, (id, value): (Identifier, Value)) -> tokio::task::JoinHa
         if session.has_ended() {
             return StatusCode::BadSessionClosed;
         }
-        match shared.plant.write(&principal, &id, value).await {
-            Ok(()) => StatusCode::Good,
-            Err(error) => status(&error),
-        }
+        shared.plant.write(&principal, &id, value).await
     })
 }
 
@@ -94,17 +97,4 @@ fn check(wanted: &WriteValue, node: Option<&Node>) -> Result<(Identifier, Value)
     }
     let value = wanted.value.value.as_ref().ok_or(StatusCode::BadTypeMismatch)?;
     Ok((tag.id.clone(), values::value(value, tag.data_type)?))
-}
-
-fn status(error: &WriteError) -> StatusCode {
-    match error {
-        WriteError::Unknown => StatusCode::BadNodeIdUnknown,
-        WriteError::NotWritable => StatusCode::BadNotWritable,
-        WriteError::Denied => StatusCode::BadUserAccessDenied,
-        WriteError::OutOfRange => StatusCode::BadOutOfRange,
-        WriteError::Mismatch => StatusCode::BadTypeMismatch,
-        WriteError::NoCommunication => StatusCode::BadNoCommunication,
-        WriteError::Timeout => StatusCode::BadTimeout,
-        WriteError::Device(_) => StatusCode::BadDeviceFailure,
-    }
 }

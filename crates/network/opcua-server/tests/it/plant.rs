@@ -28,6 +28,10 @@ pub(crate) struct Memory {
     pub(crate) anonymous: Mutex<&'static str>,
     /// If there is one, every write takes a permit of it.
     pub(crate) pace: Mutex<Option<Arc<tokio::sync::Semaphore>>>,
+    /// Whether nothing is answered any more.
+    pub(crate) is_silent: std::sync::atomic::AtomicBool,
+    /// What every write comes to, if there is something.
+    pub(crate) refuses: Mutex<Option<WriteError>>,
     /// Writes that were begun.
     pub(crate) writes: std::sync::atomic::AtomicUsize,
     /// User certificates that are `operator`'s.
@@ -124,6 +128,8 @@ impl Memory {
             locked: Mutex::default(),
             anonymous: Mutex::new("viewer"),
             pace: Mutex::default(),
+            is_silent: std::sync::atomic::AtomicBool::new(false),
+            refuses: Mutex::default(),
             writes: std::sync::atomic::AtomicUsize::new(0),
             certificate: Mutex::default(),
         };
@@ -161,6 +167,13 @@ impl Memory {
         let _ = self.live.send(samples.into());
     }
 
+    /// Ends where something is answered.
+    async fn speaks(&self) {
+        if self.is_silent.load(std::sync::atomic::Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn sees(&self, principal: &Principal, node: &Node) -> bool {
         principal.name() != "viewer" || node.id() != &id(SECRET)
     }
@@ -194,6 +207,7 @@ impl Plant for Memory {
         credentials: Credentials<'_>,
         _client: &Client,
     ) -> Option<Principal> {
+        self.speaks().await;
         let name = match credentials {
             Credentials::Anonymous => *self.anonymous.lock().unwrap(),
             Credentials::Password { user: "operator", password: "valves 开" } => "operator",
@@ -215,6 +229,7 @@ impl Plant for Memory {
         after: Option<&Identifier>,
         max: usize,
     ) -> Result<Vec<Node>, PlantError> {
+        self.speaks().await;
         let children = self.nodes.values().filter(|node| node.parent() == parent);
         let behind = children.filter(|node| after.is_none_or(|after| node.id() > after));
         Ok(behind.filter(|node| self.sees(principal, node)).take(max).cloned().collect())
@@ -225,6 +240,7 @@ impl Plant for Memory {
         principal: &Principal,
         ids: &[Identifier],
     ) -> Result<Vec<Option<Node>>, PlantError> {
+        self.speaks().await;
         let visible = |id| self.nodes.get(id).filter(|node| self.sees(principal, node)).cloned();
         Ok(ids.iter().map(visible).collect())
     }
@@ -234,12 +250,14 @@ impl Plant for Memory {
         _principal: &Principal,
         tags: &[TagId],
     ) -> Result<Vec<Option<Sample>>, PlantError> {
+        self.speaks().await;
         let state = self.state();
         let newest = |tag| state.get(tag)?.values().next_back().cloned();
         Ok(tags.iter().map(newest).collect())
     }
 
     async fn live(&self, _principal: &Principal) -> Box<dyn Live> {
+        self.speaks().await;
         Box::new(Stream(self.live.subscribe()))
     }
 
@@ -250,6 +268,7 @@ impl Plant for Memory {
         span: Span,
         max: usize,
     ) -> Result<Vec<Sample>, PlantError> {
+        self.speaks().await;
         let state = self.state();
         let Some(stored) = state.get(&tag).filter(|_| span.from <= span.to) else {
             return Ok(Vec::new());
@@ -269,9 +288,13 @@ impl Plant for Memory {
         value: Value,
     ) -> Result<(), WriteError> {
         self.writes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.speaks().await;
         let pace = self.pace.lock().unwrap().clone();
         if let Some(pace) = pace {
             pace.acquire().await.unwrap().forget();
+        }
+        if let Some(error) = self.refuses.lock().unwrap().clone() {
+            return Err(error);
         }
         let Some(Node::Tag(tag)) = self.nodes.get(tag) else { return Err(WriteError::Unknown) };
         if principal.name() != "operator" {
