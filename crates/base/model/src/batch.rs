@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Quality, TagId, TenantId, Timestamp, Value};
+use crate::{Quality, Samples, TenantId, Timestamp, Value};
 
 /// Longest name of a producer in UTF-8 bytes.
 pub const PRODUCER_BYTES_MAX: usize = 128;
@@ -49,7 +49,7 @@ pub struct Batch {
     /// When Weir received them.
     pub arrival: Timestamp,
     /// The samples, in any order.
-    pub samples: Vec<(TagId, Sample)>,
+    pub samples: Samples,
 }
 
 /// A producer and the sequence number of one of its batches. A producer counts upwards; a batch

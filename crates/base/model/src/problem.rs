@@ -88,12 +88,16 @@ codes! {
     InvalidValue = "invalid-value", 422, "A value is not valid";
     /// A sample's time lies too far in the future.
     TimeInFuture = "time-in-future", 422, "Too far in the future";
+    /// A statement needs more rows, bytes, memory or parts than one may.
+    QueryLimit = "query-limit", 422, "The statement needs more than one may";
     /// `If-Match` is required for this change.
     PreconditionRequired = "precondition-required", 428, "Say which version you mean";
     /// Too many attempts; `Retry-After` says when to come back.
     TooManyRequests = "too-many-requests", 429, "Too many requests";
     /// A mistake of ours; the request id finds it in the log.
     Internal = "internal", 500, "An internal error";
+    /// The program was built without it.
+    NotImplemented = "not-implemented", 501, "Not part of this program";
     /// A device answered with an error or not at all.
     DeviceFailed = "device-failed", 502, "The device did not do it";
     /// A device presented a certificate that nobody has reviewed; the member `certificate` has it.

@@ -255,6 +255,17 @@ impl Value {
         }
     }
 
+    /// Bytes that it takes outside itself.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Array(items) => {
+                size_of_val::<[Self]>(items) + items.iter().map(Self::heap_bytes).sum::<usize>()
+            }
+            _ => 0,
+        }
+    }
+
     /// Reads one value from the front of `bytes` and moves `bytes` behind it.
     ///
     /// # Errors

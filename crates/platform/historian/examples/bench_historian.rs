@@ -1,6 +1,7 @@
 //! How fast and how small the historian is, on the machine it runs on.
 //!
-//! `--quick` ends within a minute, `--json` prints one JSON object as the last line. Folders are
+//! `--quick` ends within a minute, `--storage` looks at bytes a point only, `--recording FILE` at
+//! those of a recording, `--json` prints one JSON object as the last line. Folders are
 //! made where the system keeps temporary files (`TMPDIR`); numbers of `fdatasync` are that disk's.
 
 use std::error::Error;
@@ -13,6 +14,9 @@ use serde_json::{Value as Json, json};
 use weir_historian::{Historian, Options};
 use weir_model::{Batch, Quality, Sample, TagId, TenantId, Timestamp, Value};
 
+#[path = "bench_historian/storage.rs"]
+mod storage;
+
 const TENANT: TenantId = TenantId(1);
 const SECOND: i64 = 1_000_000_000;
 /// 2026-11-23T00:00:00Z.
@@ -22,18 +26,28 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (mut quick, mut as_json) = (false, false);
-    for argument in &arguments {
+    let (mut quick, mut as_json, mut only_storage) = (false, false, false);
+    let mut recording = None;
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
         match argument.as_str() {
+            "--recording" => recording = arguments.next().map(Path::new),
             "--quick" => quick = true,
             "--json" => as_json = true,
+            "--storage" => only_storage = true,
             // What `cargo bench` adds.
             "--bench" => {}
             other => return Err(format!("unknown argument {other}").into()),
         }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
-    let result = runtime.block_on(run(quick))?;
+    let result = match recording {
+        Some(path) => runtime.block_on(storage::bench_recording(path))?,
+        None if only_storage => {
+            runtime.block_on(storage::bench_storage(if quick { 1000 } else { 10_000 }))?
+        }
+        None => runtime.block_on(run(quick))?,
+    };
     if as_json {
         println!("{result}");
     }
@@ -48,7 +62,7 @@ async fn run(quick: bool) -> Outcome<Json> {
     };
     println!("anonymous memory with an empty historian: {} KiB", empty.unwrap_or(0));
     let append = bench_append(quick).await?;
-    let storage = bench_storage(if quick { 2_000_000 } else { 20_000_000 }).await?;
+    let storage = storage::bench_storage(if quick { 1000 } else { 10_000 }).await?;
     let reads = bench_reads(quick).await?;
     let open = bench_open().await?;
     let peak = status("VmHWM:").map(|kib| kib / 1024);
@@ -70,7 +84,7 @@ fn options() -> Options {
 
 fn batch(samples: Vec<(TagId, Sample)>) -> Batch {
     let arrival = Timestamp::from_nanos(START + 400 * 86_400 * SECOND);
-    Batch { tenant: TENANT, producer: None, backfill: false, arrival, samples }
+    Batch { tenant: TENANT, producer: None, backfill: false, arrival, samples: samples.into() }
 }
 
 /// Samples a second, with so many writers of batches of one size, each waiting for its answer.
@@ -156,90 +170,6 @@ fn ingest_batch(writer: usize, size: usize, round: i64) -> Batch {
         (tag, Sample::good(Timestamp::from_nanos(time), Value::F64(value)))
     });
     batch(samples.collect())
-}
-
-/// Bytes a point of what a factory measures: decimals that wander, counters, states, texts.
-async fn bench_storage(points: usize) -> Outcome<Json> {
-    const TAGS: u32 = 200;
-    let dir = tempfile::tempdir()?;
-    let historian = Historian::open(dir.path(), options())?;
-    let mut random = Random(7);
-    let mut levels: Vec<f64> = (0..TAGS).map(|tag| f64::from(tag) * 3.0).collect();
-    let started = Instant::now();
-    let moments = points / TAGS as usize;
-    let mut samples = Vec::new();
-    let mut log_bytes = 0.0;
-    for moment in 0..moments as i64 {
-        let base = START + moment * SECOND;
-        for tag in 0..TAGS {
-            // A device is read at its own millisecond, with some jitter.
-            let jitter = (i64::from(tag) * 7 + (random.next() % 5) as i64) * 1_000_000;
-            let time = Timestamp::from_nanos(base + jitter);
-            let level = &mut levels[tag as usize];
-            let sample = mixed_sample(tag, time, level, moment, &mut random);
-            samples.push((TagId(tag), sample));
-        }
-        if samples.len() >= 10_000 {
-            let before = historian.stats().wal_bytes;
-            let count = samples.len() as f64;
-            historian.append(batch(std::mem::take(&mut samples))).await?;
-            let after = historian.stats().wal_bytes;
-            if after > before {
-                log_bytes = (after - before) as f64 / count;
-            }
-        }
-    }
-    if !samples.is_empty() {
-        historian.append(batch(samples)).await?;
-    }
-    historian.close().await?;
-    let seconds = started.elapsed().as_secs_f64();
-    let stats = historian.stats();
-    let points = moments * TAGS as usize;
-    let bytes_per_point = stats.bytes as f64 / points as f64;
-    println!(
-        "storage: {points} points of {TAGS} tags in {} blocks, {bytes_per_point:.2} bytes a point, \
-         {log_bytes:.1} in the log; {:.0} points/s from append to merged blocks",
-        stats.blocks,
-        points as f64 / seconds,
-    );
-    Ok(json!({
-        "points": points,
-        "blocks": stats.blocks,
-        "bytes_per_point": bytes_per_point,
-        "log_bytes_per_point": log_bytes,
-        "points_per_s_to_blocks": (points as f64 / seconds).round(),
-    }))
-}
-
-fn mixed_sample(
-    tag: u32,
-    time: Timestamp,
-    level: &mut f64,
-    moment: i64,
-    random: &mut Random,
-) -> Sample {
-    if random.next().is_multiple_of(1000) {
-        return Sample::without_value(time, Quality::TIMEOUT);
-    }
-    let value = match tag % 10 {
-        // Sensors of one to three decimals.
-        0..=5 => {
-            *level += (random.unit() - 0.5) * 0.4;
-            let places = [10.0, 100.0, 1000.0][(tag % 3) as usize];
-            Value::F64((*level * places).round() / places)
-        }
-        // A computed value with all its digits.
-        6 => {
-            *level += random.unit() - 0.5;
-            Value::F64(*level)
-        }
-        // A counter, a switch, a state.
-        7 => Value::U64(moment as u64 * 3 + random.next() % 3),
-        8 => Value::Bool((moment / 97 + i64::from(tag)) % 2 == 0),
-        _ => Value::Enumeration((moment / 300 + i64::from(tag)) % 5),
-    };
-    Sample::good(time, value)
 }
 
 async fn bench_reads(quick: bool) -> Outcome<Json> {
@@ -372,6 +302,11 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0
+    }
+
+    /// About normally distributed, of variance 1: the sum of twelve.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 
     /// From 0 to 1.

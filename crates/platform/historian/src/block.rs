@@ -1,13 +1,21 @@
 //! Blocks: the sorted, immutable Parquet files of one tenant and day.
 //!
 //! A block is `blocks/tenant=T/day=YYYY-MM-DD/block-<number>.parquet`, standard Parquet that other
-//! programs read in place, sorted by (tag, time), with the columns of [`schema`]. Its footer holds
-//! the checksum of every [`checksum::CHUNK_BYTES`] before it under the key
+//! programs read in place, sorted by (tag, time), with the columns that `docs/specs/block.md`
+//! describes. Its footer holds the checksum of every [`checksum::CHUNK_BYTES`] before it under the key
 //! [`checksum::METADATA_KEY`]; the manifest holds the checksum of the footer.
 
 pub(crate) mod checksum;
+mod chunk;
+mod columns;
+mod decode;
+mod encoding;
+mod group;
 pub(crate) mod read;
+mod scale;
 pub(crate) mod schema;
+mod steps;
+mod times;
 pub(crate) mod write;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 use weir_model::{TenantId, Timestamp};
 
+use crate::deletion::Deletion;
 use crate::disk::Disk;
 
 /// What the manifest says of a block.
@@ -46,6 +55,9 @@ pub(crate) struct BlockEntry {
     pub(crate) time_max: i64,
     /// Highest position.
     pub(crate) position_max: u64,
+    /// No deletion up to this position is of its rows.
+    #[serde(default)]
+    pub(crate) erased_to: u64,
 }
 
 /// A block of the current or an earlier version of the history. One that was merged into another
@@ -95,6 +107,13 @@ impl Block {
         self.damaged.load(Ordering::Relaxed)
     }
 
+    /// Whether a deletion may be of its rows.
+    pub(crate) fn may_have(&self, deletion: &Deletion) -> bool {
+        self.entry.tenant == deletion.tenant
+            && self.entry.erased_to < deletion.position
+            && self.overlaps(deletion.tag, deletion.from, deletion.to)
+    }
+
     /// Whether the block may hold rows of the tag with `from <= time < to`.
     pub(crate) fn overlaps(&self, tag: u32, from: i64, to: i64) -> bool {
         (self.entry.tag_min..=self.entry.tag_max).contains(&tag)
@@ -134,3 +153,6 @@ pub(crate) fn path(dir: &Path, entry: &BlockEntry) -> PathBuf {
         .join(format!("day={date}"))
         .join(format!("block-{:012}.parquet", entry.id))
 }
+
+#[cfg(test)]
+mod tests;

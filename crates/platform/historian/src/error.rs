@@ -54,6 +54,14 @@ pub enum AppendError {
         /// The highest that is stored.
         highest: u64,
     },
+    /// The rows of too many deletions are still in blocks; try again when some were merged.
+    #[error(
+        "the samples of {deletions_max} deletions are still to be removed from files: try again later"
+    )]
+    TooManyDeletions {
+        /// The bound.
+        deletions_max: usize,
+    },
     /// More is waiting to be stored than the queue holds; try again later.
     #[error("the historian is overloaded: its queue is full")]
     Overloaded,

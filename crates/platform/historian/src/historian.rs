@@ -10,12 +10,13 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use weir_model::{BATCH_DAYS_MAX, Batch, Sample, TagId, TenantId, Timestamp};
 
+use crate::deletion::Entry;
 use crate::disk::{Disk, LocalDisk};
 use crate::downsample::Downsampler;
 use crate::keeper::Keeper;
 use crate::log::record;
 use crate::queue::Job;
-use crate::row::{Row, samples_bytes};
+use crate::row::Row;
 use crate::scan::Scan;
 use crate::shared::Shared;
 use crate::writer::Writer;
@@ -124,12 +125,12 @@ impl Historian {
         check_times(&batch, shared.options.future_max.as_nanos())?;
         check_days(&batch)?;
         // While a batch waits, it is there twice: as samples and as bytes of the log.
-        let room = bytes + samples_bytes(&batch.samples);
+        let room = bytes + batch.samples.bytes();
         let room = shared.queue.room(room).await?;
         let mut payload = Vec::with_capacity(bytes.min(64 << 10));
         record::encode_batch(&batch, &mut payload);
         let (done, stored) = oneshot::channel();
-        shared.queue.push(Job { batch, payload, done, room })?;
+        shared.queue.push(Job { entry: Entry::Batch(batch), payload, done, room })?;
         stored.await.unwrap_or(Err(AppendError::Closed))
     }
 
@@ -258,7 +259,8 @@ impl Historian {
         let shared = self.shared();
         let counters = &shared.counters;
         let view = shared.view();
-        let tables = [Some(&view.active), view.frozen.as_ref()].into_iter().flatten();
+        let frozen = view.frozen.as_ref().map(|(table, _)| table);
+        let tables = [Some(&view.active), frozen].into_iter().flatten();
         let memory_bytes =
             tables.map(|table| table.read().unwrap_or_else(PoisonError::into_inner).bytes()).sum();
         Stats {
@@ -269,6 +271,7 @@ impl Historian {
             blocks: view.version.blocks().count(),
             damaged_blocks: view.version.blocks().filter(|block| block.is_damaged()).count(),
             memory_bytes,
+            deletions: view.deletions.len(),
             queue_bytes: shared.queue.bytes(),
             queue_bytes_max: shared.queue.bytes_max(),
             producers: shared.producers().len(),
@@ -292,7 +295,7 @@ impl Historian {
     }
 
     /// Reads on a thread that may block, a bounded number at the same time.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Shared, &Caller) -> Result<T, HistorianError> + Send + 'static,
     ) -> Result<T, HistorianError> {
@@ -317,7 +320,7 @@ impl Historian {
         shared.view().version.blocks().for_each(|block| shared.blocks.forget(block.entry().id));
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 }
@@ -383,11 +386,11 @@ impl Drop for Gone {
 }
 
 /// The caller of a read, as the read sees it.
-struct Caller(Arc<AtomicBool>);
+pub(crate) struct Caller(Arc<AtomicBool>);
 
 impl Caller {
     /// Ends a read whose caller has gone away; looks only now and then.
-    fn look(&self, rows: usize) -> Result<(), HistorianError> {
+    pub(crate) fn look(&self, rows: usize) -> Result<(), HistorianError> {
         if rows.is_multiple_of(ROWS_BETWEEN_LOOKS) && self.0.load(Ordering::Relaxed) {
             return Err(HistorianError::Closed);
         }
@@ -412,12 +415,13 @@ fn is_of_writer(error: &AppendError) -> bool {
 fn check_times(batch: &Batch, future_max_ns: u128) -> Result<(), AppendError> {
     let future_max_ns = i64::try_from(future_max_ns).unwrap_or(i64::MAX);
     let latest = batch.arrival.saturating_add(future_max_ns);
-    let late = batch.samples.iter().position(|(_, sample)| sample.time > latest);
+    let times = batch.samples.times();
+    let late = times.iter().position(|time| *time > latest);
     match late {
         None => Ok(()),
         Some(index) => {
-            let (tag, sample) = &batch.samples[index];
-            Err(AppendError::TimeInFuture { index, tag: *tag, time: sample.time, latest })
+            let tag = batch.samples.tags()[index];
+            Err(AppendError::TimeInFuture { index, tag, time: times[index], latest })
         }
     }
 }
@@ -425,8 +429,8 @@ fn check_times(batch: &Batch, future_max_ns: u128) -> Result<(), AppendError> {
 fn check_days(batch: &Batch) -> Result<(), AppendError> {
     let mut days = HashSet::new();
     let mut newest = None;
-    for (_, sample) in &batch.samples {
-        let day = sample.time.day();
+    for time in batch.samples.times() {
+        let day = time.day();
         // Neighbours are mostly of one day.
         if newest.replace(day) != Some(day) && days.insert(day) && days.len() > BATCH_DAYS_MAX {
             return Err(AppendError::TooManyDays { days_max: BATCH_DAYS_MAX });

@@ -165,6 +165,7 @@ impl Keeper {
             if self.write(&frozen) {
                 pause = RETRY.0;
                 self.compact();
+                self.erase();
             } else if self.shared.keeper.pause(pause) {
                 pause = (pause * 2).min(RETRY.1);
             } else {

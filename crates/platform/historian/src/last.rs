@@ -1,45 +1,135 @@
 //! The newest value of every tag.
 
-use weir_model::{Sample, TagId, TenantId};
+use weir_model::{Kind, Quality, Sample, Samples, TagId, TenantId, Timestamp, Value};
 
+use crate::deletion::Deletion;
 use crate::row::{Row, TagMap};
 
-/// Newest by time; of two samples of one time, the one with the higher position. A late sample,
-/// backfill or not, therefore never replaces a newer one.
+/// Tags of a page. Numbers are given one after the other, so that neighbours are mostly written and
+/// read together; a tenant whose tags lie scattered wastes at most the rest of a page for each.
+const PAGE_TAGS: u32 = 16;
+
+/// Newest by time; of two samples of one time, the one stored later. A late sample, backfill or
+/// not, therefore never replaces a newer one.
 #[derive(Debug, Default)]
 pub(crate) struct LastValues {
-    rows: TagMap<Row>,
+    /// Pages by tenant and number of the page.
+    pages: TagMap<Box<Page>>,
+    len: usize,
+}
+
+/// The newest values of neighbouring tags.
+#[derive(Debug, Default)]
+struct Page {
+    slots: [Option<Slot>; PAGE_TAGS as usize],
+    /// Texts and arrays, by slot.
+    apart: Option<Box<[Option<Value>; PAGE_TAGS as usize]>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    time: Timestamp,
+    position: u64,
+    word: u64,
+    quality: Quality,
+    kind: Kind,
+}
+
+impl Page {
+    /// Whether a sample of this time and position replaces what a slot has.
+    fn is_newer(&self, index: usize, time: Timestamp, position: u64) -> bool {
+        self.slots[index].is_none_or(|slot| (time, position) >= (slot.time, slot.position))
+    }
+
+    /// Fills a slot; gives whether it was empty.
+    fn put(&mut self, index: usize, slot: Slot, value: Option<&Value>) -> bool {
+        if value.is_some() || self.apart.is_some() {
+            self.apart.get_or_insert_default()[index] = value.cloned();
+        }
+        self.slots[index].replace(slot).is_none()
+    }
+
+    fn row(&self, index: usize, tag: u32) -> Option<Row> {
+        let Slot { time, position, word, quality, kind } = self.slots[index]?;
+        let value = if kind.is_apart() {
+            self.apart.as_ref().and_then(|apart| apart[index].clone())
+        } else {
+            kind.value(word)
+        };
+        let (time, quality) = (time.nanos(), quality.code());
+        Some(Row { time, position, tag, quality, value })
+    }
 }
 
 impl LastValues {
     /// Takes the samples of a batch.
-    pub(crate) fn insert(&mut self, tenant: TenantId, position: u64, samples: &[(TagId, Sample)]) {
-        for (tag, sample) in samples {
-            self.insert_row(tenant, Row::new(position, *tag, sample));
+    pub(crate) fn insert(&mut self, tenant: TenantId, position: u64, samples: &Samples) {
+        let (tags, times) = (samples.tags(), samples.times());
+        let (qualities, kinds, words) = (samples.qualities(), samples.kinds(), samples.words());
+        let mut place = 0;
+        while let Some(first) = tags.get(place) {
+            let number = first.0 / PAGE_TAGS;
+            let page = self.pages.entry((tenant, TagId(number))).or_default();
+            // Neighbours come one after the other: their page is looked for once.
+            while let Some(tag) = tags.get(place).filter(|tag| tag.0 / PAGE_TAGS == number) {
+                let index = (tag.0 % PAGE_TAGS) as usize;
+                if page.is_newer(index, times[place], position) {
+                    let (kind, word) = (kinds[place], words[place]);
+                    let slot = Slot {
+                        time: times[place],
+                        position,
+                        word,
+                        quality: qualities[place],
+                        kind,
+                    };
+                    let value = kind.is_apart().then(|| &samples.apart()[word as usize]);
+                    self.len += usize::from(page.put(index, slot, value));
+                }
+                place += 1;
+            }
+        }
+    }
+
+    /// Takes a deletion: where it is of a tag's newest sample, `latest` is the newest now.
+    pub(crate) fn delete(&mut self, deletion: &Deletion, latest: Option<&Sample>) {
+        let (number, index) = (deletion.tag / PAGE_TAGS, (deletion.tag % PAGE_TAGS) as usize);
+        let Some(page) = self.pages.get_mut(&(deletion.tenant, TagId(number))) else { return };
+        let hidden = |slot: &Slot| deletion.hides(slot.time.nanos(), slot.position);
+        if page.slots[index].as_ref().is_some_and(hidden) {
+            page.slots[index] = None;
+            page.apart.iter_mut().for_each(|apart| apart[index] = None);
+            self.len -= 1;
+            if let Some(latest) = latest {
+                let samples = Samples::from_iter([(TagId(deletion.tag), latest.clone())]);
+                self.insert(deletion.tenant, deletion.position, &samples);
+            }
         }
     }
 
     /// Takes one row; one that is there already changes nothing.
     pub(crate) fn insert_row(&mut self, tenant: TenantId, row: Row) {
-        let newer = |last: &Row| (row.time, row.position) >= (last.time, last.position);
-        let key = (tenant, TagId(row.tag));
-        if self.rows.get(&key).is_none_or(newer) {
-            self.rows.insert(key, row);
-        }
+        let (tag, position) = (TagId(row.tag), row.position);
+        self.insert(tenant, position, &Samples::from_iter([(tag, Sample::from(row))]));
     }
 
     /// The newest sample of a tag.
     pub(crate) fn get(&self, tenant: TenantId, tag: TagId) -> Option<Sample> {
-        self.rows.get(&(tenant, tag)).cloned().map(Sample::from)
+        let page = self.pages.get(&(tenant, TagId(tag.0 / PAGE_TAGS)))?;
+        page.row((tag.0 % PAGE_TAGS) as usize, tag.0).map(Sample::from)
     }
 
     /// How many tags have one.
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.len
     }
 
     /// All of them, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (TenantId, &Row)> {
-        self.rows.iter().map(|((tenant, _), row)| (*tenant, row))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TenantId, Row)> {
+        self.pages.iter().flat_map(|((tenant, number), page)| {
+            (0..PAGE_TAGS).filter_map(move |index| {
+                let row = page.row(index as usize, number.0 * PAGE_TAGS + index)?;
+                Some((*tenant, row))
+            })
+        })
     }
 }

@@ -27,7 +27,7 @@
 //! let historian = Historian::open(dir, Options::default())?;
 //! let now = Timestamp::from_system(std::time::SystemTime::now());
 //! let samples = vec![(TagId(7), Sample::good(now, Value::F64(21.5)))];
-//! let batch = Batch { tenant: TenantId(1), producer: None, backfill: false, arrival: now, samples };
+//! let batch = Batch { tenant: TenantId(1), producer: None, backfill: false, arrival: now, samples: samples.into() };
 //! historian.append(batch).await?; // durable from here on
 //! let last = historian.last(TenantId(1), TagId(7)).map(|sample| sample.value);
 //! assert_eq!(last, Some(Some(Value::F64(21.5))));
@@ -39,18 +39,21 @@
 
 mod block;
 mod checkpoint;
+mod deletion;
 mod disk;
 mod downsample;
 mod error;
 mod historian;
 mod keeper;
 mod last;
+mod latest;
 mod live;
 mod log;
 mod manifest;
 mod memory;
 mod merge;
 mod options;
+mod pages;
 mod producers;
 mod queue;
 mod recovery;
@@ -60,6 +63,7 @@ mod shared;
 mod stats;
 mod writer;
 
+pub use deletion::DELETIONS_MAX;
 pub use error::{AppendError, HistorianError};
 pub use historian::{Appended, Historian};
 pub use live::{Live, LiveBatch};
@@ -67,6 +71,7 @@ pub use options::{
     BATCH_BYTES_MAX, Options, PRODUCERS_PER_TENANT_MAX, RANGE_HEAP_BYTES_MAX, RANGE_SAMPLES_MAX,
     SEQUENCE_WINDOW,
 };
+pub use pages::{PAGE_SAMPLES_MAX, Pages};
 pub use stats::Stats;
 
 #[cfg(test)]

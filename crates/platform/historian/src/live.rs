@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
-use weir_model::{Sample, TagId, TenantId};
-
-use crate::row::samples_bytes;
+use weir_model::{Samples, TenantId};
 
 /// What receivers may be behind, in times of what is remembered for those who reconnect.
 const BEHIND_FACTOR: usize = 4;
@@ -23,13 +21,13 @@ pub struct LiveBatch {
     /// Whose samples they are. One stream carries all tenants: its readers filter.
     pub tenant: TenantId,
     /// The samples as they were appended.
-    pub samples: Vec<(TagId, Sample)>,
+    pub samples: Samples,
 }
 
 impl LiveBatch {
     /// Bytes that it takes in memory, with its place in the queue.
     fn bytes(&self) -> usize {
-        BATCH_BYTES + samples_bytes(&self.samples)
+        BATCH_BYTES + self.samples.bytes()
     }
 }
 
@@ -101,7 +99,8 @@ impl LiveStream {
         if state.behind_bytes + bytes > BEHIND_FACTOR * self.bytes_max {
             // The channel keeps what its slowest receiver has not taken, whatever its size: batches
             // without samples push it out. Who has taken everything gets these and misses nothing.
-            let nothing = LiveBatch { position: 0, tenant: TenantId::NODE, samples: Vec::new() };
+            let nothing =
+                LiveBatch { position: 0, tenant: TenantId::NODE, samples: Samples::default() };
             let nothing = Arc::new(nothing);
             (1..self.behind_max).for_each(|_| state.send(Arc::clone(&nothing), 0));
         }

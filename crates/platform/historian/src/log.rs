@@ -1,11 +1,14 @@
 //! The write-ahead log: segments of records, one record a batch.
 //!
-//! Format 1. A segment is a file `log/<first position, 20 digits>.wal`: a header of
+//! Format 2. A segment is a file `log/<first position, 20 digits>.wal`: a header of
 //! [`HEADER_BYTES`] bytes, then records without gaps, then zeros. See [`record`] for a record's
-//! bytes and [`segment`] for what counts as a torn tail and what as damage.
+//! bytes and [`segment`] for what counts as a torn tail and what as damage. Format 1 differed in
+//! how a record has its samples, which the record itself tells.
 
+mod columns;
 pub(crate) mod record;
 pub(crate) mod segment;
+mod varint;
 mod writer;
 
 pub(crate) use writer::{Closed, LogWriter};
@@ -14,7 +17,7 @@ pub(crate) use writer::{Closed, LogWriter};
 pub(crate) const HEADER_BYTES: usize = 32;
 
 /// The format of segments this version writes.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"WEIRHLOG";
 

@@ -1,7 +1,8 @@
 //! The manifest: which blocks are live and up to which position of the log they cover.
 //!
-//! Format 1: one line `weir-historian-manifest 1 crc32c=xxxxxxxx`, then JSON, whose bytes the
+//! Format 2: one line `weir-historian-manifest 2 crc32c=xxxxxxxx`, then JSON, whose bytes the
 //! checksum is of. It is replaced atomically; a file it does not name is no part of the history.
+//! Format 1 had no deletions.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,13 +14,14 @@ use weir_model::TenantId;
 
 use crate::HistorianError;
 use crate::block::{Block, BlockEntry};
+use crate::deletion::Deletion;
 use crate::disk::{self, Disk};
 
 const NAME: &str = "manifest";
 const TITLE: &str = "weir-historian-manifest";
 
 /// The format this version writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ pub(crate) struct Manifest {
     pub(crate) checkpoint: Option<CheckpointEntry>,
     /// The live blocks.
     pub(crate) blocks: Vec<BlockEntry>,
+    /// Deletions up to `covered` whose rows may be in the blocks.
+    #[serde(default)]
+    pub(crate) deletions: Vec<Deletion>,
 }
 
 /// A checkpoint file.
@@ -67,7 +72,7 @@ impl Manifest {
             Some((format, u32::from_str_radix(crc, 16).ok()?))
         });
         let (found, crc) = fields.ok_or_else(|| damage(0, "its first line is unreadable"))?;
-        if found != FORMAT {
+        if !(1..=FORMAT).contains(&found) {
             return Err(HistorianError::Format { file: path, found, supported: FORMAT });
         }
         let body = &bytes[end + 1..];

@@ -1,148 +1,181 @@
 //! Samples that are in the log and not in blocks yet.
+//!
+//! What arrives is appended to a tail as it is; a tail that is long enough is sorted into a run.
+//! So storing a sample touches no structure of its tag, reads look into a few dozen sorted runs and
+//! one short tail, and writing blocks is a merge of what is sorted already.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+mod merge;
+mod run;
 
-use weir_model::{Sample, TagId, TenantId};
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use crate::row::{Row, TagMap};
+use weir_model::{Samples, TagId, TenantId};
 
-/// What a row takes in memory: itself and the room its vector keeps to grow.
-const ROW_BYTES: usize = size_of::<Row>() * 3 / 2;
+pub(crate) use self::merge::TagRows;
+use self::run::Run;
+use crate::deletion::Deletion;
+use crate::row::Row;
 
-/// What a tag takes before its first row.
-const TAG_BYTES: usize = 128;
+/// Rows of a tail: enough that runs are few, and few enough that a read looks through them in
+/// microseconds and sorting them stays within the processor's caches.
+const TAIL_ROWS: usize = 1 << 15;
 
-/// Rows by tenant and tag.
+/// Rows by tenant.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    tags: TagMap<TagRows>,
+    tenants: BTreeMap<TenantId, TenantRows>,
     bytes: usize,
 }
 
-/// One tag's rows. No time is in both parts, and none is in a part twice.
+/// One tenant's rows, in the order they were stored: of two of one tag and time, the later counts.
 #[derive(Debug, Default)]
-pub(crate) struct TagRows {
-    /// In order of time: where samples that arrive in order go.
-    sorted: Vec<Row>,
-    /// Those that arrived late, so that a late sample costs no move of all later ones.
-    late: BTreeMap<i64, Row>,
+pub(crate) struct TenantRows {
+    runs: Vec<Run>,
+    tail: Samples,
 }
 
 impl Table {
-    /// Takes the samples of one batch. Positions never fall from call to call, so that what comes
-    /// later replaces what is there.
-    pub(crate) fn insert(&mut self, tenant: TenantId, position: u64, samples: &[(TagId, Sample)]) {
-        for (tag, sample) in samples {
-            let row = Row::new(position, *tag, sample);
-            let rows = self.tags.entry((tenant, *tag)).or_insert_with(|| {
-                self.bytes += TAG_BYTES;
-                TagRows::default()
-            });
-            self.bytes += row.heap_bytes();
-            match rows.insert(row) {
-                Some(replaced) => self.bytes -= replaced.heap_bytes(),
-                None => self.bytes += ROW_BYTES,
-            }
+    /// Takes the samples of one batch.
+    pub(crate) fn insert(&mut self, tenant: TenantId, samples: &Samples) {
+        if samples.is_empty() {
+            return;
+        }
+        let rows = self.tenants.entry(tenant).or_default();
+        self.bytes += samples.bytes();
+        rows.tail.append(samples);
+        if rows.tail.len() >= TAIL_ROWS {
+            rows.sort_tail();
         }
     }
 
-    /// Bytes that the rows take.
+    /// Takes away what a deletion is of.
+    pub(crate) fn delete(&mut self, deletion: &Deletion) {
+        if let Some(rows) = self.tenants.get_mut(&deletion.tenant) {
+            let (tag, from, to) = (TagId(deletion.tag), deletion.from, deletion.to);
+            rows.runs.iter_mut().for_each(|run| run.delete(tag, from, to));
+            rows.tail =
+                rows.tail.pick(&rows.tail_places(|place_tag, time| {
+                    !(place_tag == tag && from <= time && time < to)
+                }));
+        }
+    }
+
+    /// The days on which a tenant has rows, of any tag.
+    pub(crate) fn days(&self, tenant: TenantId) -> BTreeSet<i32> {
+        let Some(rows) = self.tenants.get(&tenant) else { return BTreeSet::new() };
+        let tail = rows.tail.times().iter().map(|time| time.day());
+        rows.days().into_iter().chain(tail).collect()
+    }
+
+    /// Bytes that were inserted.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Appends the rows of a tag with `from <= time < to` to `rows`, at most so many, in order.
+    /// Appends the rows of a tag with `from <= time < to` to `rows`, the first ones in order, at
+    /// most so many and, where there are any, at least one. They carry the position given.
     pub(crate) fn read(
         &self,
         (tenant, tag): (TenantId, TagId),
-        (from, to): (i64, i64),
+        span: (i64, i64),
         rows_max: usize,
+        position: u64,
         rows: &mut impl Extend<Row>,
     ) {
-        if let Some(tag) = self.tags.get(&(tenant, tag)) {
-            rows.extend(tag.range(from, to).take(rows_max).cloned());
+        if let Some(of_tenant) = self.tenants.get(&tenant) {
+            of_tenant.read(tag, span, rows_max, position, rows);
         }
     }
 
-    /// Sorts late rows in, once nothing is inserted any more.
+    /// Sorts what is not sorted, once nothing is inserted any more.
     pub(crate) fn seal(&mut self) {
-        self.tags.values_mut().for_each(TagRows::seal);
+        self.tenants.values_mut().for_each(TenantRows::sort_tail);
     }
 
-    /// The rows of a sealed table, in runs of one tenant, day and tag, sorted by these three.
-    pub(crate) fn runs(&self) -> Vec<Run<'_>> {
-        let mut runs = Vec::with_capacity(self.tags.len());
-        for ((tenant, tag), rows) in &self.tags {
-            let same_day = |a: &Row, b: &Row| day(a) == day(b);
-            runs.extend(rows.sorted.chunk_by(same_day).map(|rows| Run {
-                tenant: *tenant,
-                day: day(&rows[0]),
-                tag: *tag,
-                rows,
-            }));
+    /// The tenants that have rows.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = (TenantId, &TenantRows)> {
+        self.tenants.iter().map(|(tenant, rows)| (*tenant, rows))
+    }
+}
+
+/// Samples among which those wanted lie in a row, in order of time, each time once.
+struct Slice<'a> {
+    samples: Cow<'a, Samples>,
+    places: Range<usize>,
+    /// Which were stored later: those of the higher number.
+    order: usize,
+}
+
+impl TenantRows {
+    /// Places of the tail whose tag and time are wanted.
+    fn tail_places(&self, wanted: impl Fn(TagId, i64) -> bool) -> Vec<u32> {
+        let rows = self.tail.tags().iter().zip(self.tail.times()).zip(0u32..);
+        let wanted = rows.filter(|((tag, time), _)| wanted(**tag, time.nanos()));
+        wanted.map(|(_, place)| place).collect()
+    }
+
+    fn sort_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.runs.push(Run::sorted(&std::mem::take(&mut self.tail)));
         }
-        runs.sort_by_key(|run| (run.tenant, run.day, run.tag));
-        runs
     }
-}
 
-/// Rows of one tag on one day, in order of time.
-#[derive(Debug)]
-pub(crate) struct Run<'a> {
-    /// Whose.
-    pub(crate) tenant: TenantId,
-    /// Days since the epoch.
-    pub(crate) day: i32,
-    /// The tag.
-    pub(crate) tag: TagId,
-    /// The rows; at least one.
-    pub(crate) rows: &'a [Row],
-}
+    fn read(
+        &self,
+        tag: TagId,
+        span: (i64, i64),
+        rows_max: usize,
+        position: u64,
+        rows: &mut impl Extend<Row>,
+    ) {
+        let mut slices = self.slices(tag, span);
+        for slice in &mut slices {
+            // The first rows of all are among the first rows of each.
+            slice.places.end = slice.places.end.min(slice.places.start.saturating_add(rows_max));
+        }
+        let several = slices.len() > 1;
+        slices.sort_by_key(|slice| slice.samples.times()[slice.places.start]);
+        let mut found: Vec<(i64, usize, Row)> = Vec::new();
+        let mut latest = i64::MIN;
+        for Slice { samples, places, order } in slices {
+            let times = samples.times();
+            if found.len() >= rows_max && times[places.start].nanos() > latest {
+                break;
+            }
+            latest = latest.max(times[places.end - 1].nanos());
+            found
+                .extend(places.map(|place| {
+                    (times[place].nanos(), order, Row::of(&samples, place, position))
+                }));
+        }
+        if several {
+            found.sort_by_key(|(time, order, _)| (*time, Reverse(*order)));
+            found.dedup_by_key(|(time, ..)| *time);
+        }
+        rows.extend(found.into_iter().take(rows_max).map(|(_, _, row)| row));
+    }
 
-fn day(row: &Row) -> i32 {
-    weir_model::Timestamp::from_nanos(row.time).day()
-}
-
-impl TagRows {
-    /// Takes a row and gives the one it replaces.
-    fn insert(&mut self, row: Row) -> Option<Row> {
-        match self.sorted.last() {
-            Some(last) if last.time >= row.time => {}
-            _ => {
-                self.sorted.push(row);
-                return None;
+    /// Where rows of a tag with `from <= time < to` are; no slice is empty.
+    fn slices(&self, tag: TagId, (from, to): (i64, i64)) -> Vec<Slice<'_>> {
+        let mut slices = Vec::new();
+        for (order, run) in self.runs.iter().enumerate() {
+            for part in run.parts(from, to) {
+                let places = part.places(tag, from, to);
+                if !places.is_empty() {
+                    slices.push(Slice { samples: Cow::Borrowed(&part.rows), places, order });
+                }
             }
         }
-        match self.sorted.binary_search_by_key(&row.time, |row| row.time) {
-            Ok(index) => Some(std::mem::replace(&mut self.sorted[index], row)),
-            Err(_) => self.late.insert(row.time, row),
+        let places = self.tail_places(|of, time| of == tag && from <= time && time < to);
+        if !places.is_empty() {
+            let samples = self.tail.pick(&run::by_time(places, self.tail.times()));
+            let places = 0..samples.len();
+            slices.push(Slice { samples: Cow::Owned(samples), places, order: self.runs.len() });
         }
-    }
-
-    /// Rows with `from <= time < to` in order.
-    fn range(&self, from: i64, to: i64) -> impl Iterator<Item = &Row> {
-        let to = to.max(from);
-        let first = self.sorted.partition_point(|row| row.time < from);
-        let mut sorted =
-            self.sorted[first..].iter().take_while(move |row| row.time < to).peekable();
-        let bounds = (Bound::Included(from), Bound::Excluded(to));
-        // An empty range is no range to a tree.
-        let late = (from < to).then(|| self.late.range(bounds));
-        let mut late = late.into_iter().flatten().map(|(_, row)| row).peekable();
-        std::iter::from_fn(move || match (sorted.peek(), late.peek()) {
-            (Some(a), Some(b)) if b.time < a.time => late.next(),
-            (Some(_), _) => sorted.next(),
-            (None, _) => late.next(),
-        })
-    }
-
-    fn seal(&mut self) {
-        if !self.late.is_empty() {
-            self.sorted.extend(std::mem::take(&mut self.late).into_values());
-            // Two ascending runs: the stable sort merges them.
-            self.sorted.sort_by_key(|row| row.time);
-        }
+        slices
     }
 }
 

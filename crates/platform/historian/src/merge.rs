@@ -21,7 +21,7 @@ pub(crate) struct Cursor {
 
 enum Source {
     Block(Box<BlockCursor>),
-    Memory { table: Arc<RwLock<Table>>, tenant: TenantId, wanted: Wanted },
+    Memory { table: Arc<RwLock<Table>>, position: u64, tenant: TenantId, wanted: Wanted },
 }
 
 impl Cursor {
@@ -30,9 +30,15 @@ impl Cursor {
         Self { source: Source::Block(Box::new(cursor)), rows: VecDeque::new() }
     }
 
-    /// Rows of memory.
-    pub(crate) fn memory(table: Arc<RwLock<Table>>, tenant: TenantId, wanted: Wanted) -> Self {
-        Self { source: Source::Memory { table, tenant, wanted }, rows: VecDeque::new() }
+    /// Rows of memory, all with the position given.
+    pub(crate) fn memory(
+        table: Arc<RwLock<Table>>,
+        position: u64,
+        tenant: TenantId,
+        wanted: Wanted,
+    ) -> Self {
+        let source = Source::Memory { table, position, tenant, wanted };
+        Self { source, rows: VecDeque::new() }
     }
 
     fn fill(&mut self) -> Result<(), HistorianError> {
@@ -41,11 +47,11 @@ impl Cursor {
         }
         match &mut self.source {
             Source::Block(cursor) => cursor.read(&mut self.rows),
-            Source::Memory { table, tenant, wanted } => {
+            Source::Memory { table, position, tenant, wanted } => {
                 let key = (*tenant, TagId(wanted.tag));
                 let span = (wanted.from, wanted.to);
                 let table = table.read().unwrap_or_else(PoisonError::into_inner);
-                table.read(key, span, MEMORY_ROWS, &mut self.rows);
+                table.read(key, span, MEMORY_ROWS, *position, &mut self.rows);
                 if let Some(last) = self.rows.back() {
                     // Ends before `to`, which is exclusive, so adding one cannot overflow.
                     wanted.from = last.time + 1;

@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use weir_model::Batch;
-
+use crate::deletion::Entry;
 use crate::{AppendError, Appended};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Callers that may wait for room; more are refused at once, because each holds a batch.
 const WAITING_MAX: usize = 256;
@@ -17,9 +16,9 @@ const GROUP_BYTES_MAX: usize = 2 << 20;
 
 /// A batch waiting to be stored.
 pub(crate) struct Job {
-    /// The batch.
-    pub(crate) batch: Batch,
-    /// The batch as the log holds it.
+    /// What is to be stored.
+    pub(crate) entry: Entry,
+    /// The same as the log holds it.
     pub(crate) payload: Vec<u8>,
     /// Whom to tell.
     pub(crate) done: oneshot::Sender<Result<Appended, AppendError>>,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::block::{self, Block};
+use crate::deletion::Entry;
 use crate::disk::{self, Disk};
 use crate::last::LastValues;
 use crate::live::{LiveBatch, LiveStream};
@@ -47,7 +48,12 @@ pub(crate) fn recover(
     let version = Version::new(blocks.inspect(|block| look_at(block)));
     let covered = manifest.covered;
     let live = LiveStream::new(covered, options.live_bytes_max, options.live_batches_max);
-    let view = View { active: Arc::default(), frozen: None, version: Arc::new(version) };
+    let view = View {
+        active: Arc::default(),
+        frozen: None,
+        version: Arc::new(version),
+        deletions: Arc::new(manifest.deletions.clone()),
+    };
     let mut recovered = Recovered {
         view,
         last,
@@ -170,16 +176,26 @@ fn apply(
     if frame.position <= recovered.covered {
         return Ok(());
     }
-    let batch = record::decode_batch(frame.payload)
+    let entry = record::decode(frame.payload, frame.position)
         .map_err(|error| HistorianError::corrupt(&segment.path, offset, error.0))?;
-    let (tenant, position) = (batch.tenant, frame.position);
     let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
-    table.insert(tenant, position, &batch.samples);
+    recovered.position = frame.position;
+    let batch = match entry {
+        Entry::Batch(batch) => batch,
+        Entry::Deletion(deletion, latest) => {
+            table.delete(&deletion);
+            recovered.last.delete(&deletion, latest.as_ref());
+            Arc::make_mut(&mut recovered.view.deletions).push(deletion);
+            recovered.live.pass(frame.position);
+            return Ok(());
+        }
+    };
+    let (tenant, position) = (batch.tenant, frame.position);
+    table.insert(tenant, &batch.samples);
     recovered.last.insert(tenant, position, &batch.samples);
     if let Some(producer) = &batch.producer {
         recovered.producers.insert(tenant, producer, position);
     }
-    recovered.position = position;
     recovered.samples += batch.samples.len() as u64;
     if batch.backfill {
         recovered.live.pass(position);

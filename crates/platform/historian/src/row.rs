@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use weir_model::{Quality, Sample, TagId, TenantId, Timestamp, Value};
+use weir_model::{Quality, Sample, Samples, TagId, TenantId, Timestamp, Value};
 
 /// Something for every tag.
 pub(crate) type TagMap<T> = HashMap<(TenantId, TagId), T, BuildHasherDefault<TagHasher>>;
@@ -45,14 +45,14 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A sample of a batch as a row.
-    pub(crate) fn new(position: u64, tag: TagId, sample: &Sample) -> Self {
+    /// One of some samples as a row.
+    pub(crate) fn of(samples: &Samples, place: usize, position: u64) -> Self {
         Self {
-            time: sample.time.nanos(),
+            time: samples.times()[place].nanos(),
             position,
-            tag: tag.0,
-            quality: sample.quality.code(),
-            value: sample.value.clone(),
+            tag: samples.tags()[place].0,
+            quality: samples.qualities()[place].code(),
+            value: samples.value(place),
         }
     }
 
@@ -68,25 +68,8 @@ impl Row {
 
     /// Bytes outside the row itself.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.value.as_ref().map_or(0, heap_bytes)
+        self.value.as_ref().map_or(0, Value::heap_bytes)
     }
-}
-
-/// Bytes that a value takes outside itself.
-pub(crate) fn heap_bytes(value: &Value) -> usize {
-    match value {
-        Value::Text(text) => text.len(),
-        Value::Array(items) => {
-            size_of_val::<[Value]>(items) + items.iter().map(heap_bytes).sum::<usize>()
-        }
-        _ => 0,
-    }
-}
-
-/// Bytes that samples take, in and outside themselves.
-pub(crate) fn samples_bytes(samples: &[(TagId, Sample)]) -> usize {
-    let values = samples.iter().filter_map(|(_, sample)| sample.value.as_ref());
-    size_of_val(samples) + values.map(heap_bytes).sum::<usize>()
 }
 
 impl From<Row> for Sample {

@@ -8,6 +8,7 @@ use weir_model::{TagId, TenantId, Timestamp};
 use crate::HistorianError;
 use crate::block::Block;
 use crate::block::read::{BlockCursor, OpenBlocks, Wanted};
+use crate::deletion::Deletion;
 use crate::manifest::Version;
 use crate::memory::Table;
 use crate::merge::{Cursor, Merge};
@@ -19,10 +20,12 @@ use crate::row::Row;
 pub(crate) struct View {
     /// Where new samples go.
     pub(crate) active: Arc<RwLock<Table>>,
-    /// What is being written to blocks.
-    pub(crate) frozen: Option<Arc<RwLock<Table>>>,
+    /// What is being written to blocks, and up to which position it has the log.
+    pub(crate) frozen: Option<(Arc<RwLock<Table>>, u64)>,
     /// The blocks.
     pub(crate) version: Arc<Version>,
+    /// What was deleted, and may still be in blocks and in what is being written to them.
+    pub(crate) deletions: Arc<Vec<Deletion>>,
 }
 
 /// The rows of one tag in order of time.
@@ -31,6 +34,7 @@ pub(crate) struct Scan<'a> {
     wanted: Wanted,
     days: VecDeque<(i32, Vec<Arc<Block>>)>,
     merge: Merge,
+    deletions: Vec<Deletion>,
 }
 
 impl<'a> Scan<'a> {
@@ -42,12 +46,18 @@ impl<'a> Scan<'a> {
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Self, HistorianError> {
         let wanted = Wanted { tag: tag.0, from: from.nanos(), to: to.nanos() };
-        let mut scan = Self { blocks, wanted, days: VecDeque::new(), merge: Merge::default() };
+        let meets = |one: &&Deletion| one.meets((tenant, tag), wanted.from, wanted.to);
+        let deletions = view.deletions.iter().filter(meets).copied().collect();
+        let (days, merge) = (VecDeque::new(), Merge::default());
+        let mut scan = Self { blocks, wanted, days, merge, deletions };
         if from >= to {
             return Ok(scan);
         }
-        for table in [Some(&view.active), view.frozen.as_ref()].into_iter().flatten() {
-            scan.merge.add(Cursor::memory(Arc::clone(table), tenant, wanted))?;
+        // What is in memory was stored after all that is in blocks.
+        let frozen = view.frozen.as_ref().map(|(table, covered)| (table, *covered));
+        for (table, position) in [Some((&view.active, u64::MAX)), frozen].into_iter().flatten() {
+            let table = Arc::clone(table);
+            scan.merge.add(Cursor::memory(table, position, tenant, wanted))?;
         }
         for (day, blocks) in view.version.days(tenant, from.day(), to.day()) {
             let overlaps = |block: &&Arc<Block>| block.overlaps(tag.0, wanted.from, wanted.to);
@@ -73,6 +83,19 @@ impl<'a> Scan<'a> {
 
     /// The next row.
     pub(crate) fn next(&mut self) -> Result<Option<Row>, HistorianError> {
+        loop {
+            let row = self.merged()?;
+            let is_hidden = row.as_ref().is_some_and(|row| {
+                self.deletions.iter().any(|deletion| deletion.hides(row.time, row.position))
+            });
+            // What it replaced was stored before it, so that it is deleted as well.
+            if !is_hidden {
+                return Ok(row);
+            }
+        }
+    }
+
+    fn merged(&mut self) -> Result<Option<Row>, HistorianError> {
         while let Some((day, _)) = self.days.front() {
             let start = Timestamp::start_of_day(*day).nanos();
             if self.merge.peek().is_some_and(|(_, time)| time < start) {

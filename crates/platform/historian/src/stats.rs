@@ -18,6 +18,8 @@ pub struct Stats {
     pub damaged_blocks: usize,
     /// Bytes of samples in memory that are not in blocks yet.
     pub memory_bytes: usize,
+    /// Deletions whose rows may still be in blocks, hidden from every read.
+    pub deletions: usize,
     /// Bytes of batches waiting to be written.
     pub queue_bytes: usize,
     /// The bound of `queue_bytes`.

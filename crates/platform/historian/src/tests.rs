@@ -10,7 +10,7 @@ mod model;
 use std::path::Path;
 use std::time::Duration;
 
-use weir_model::{Batch, Producer, Sample, TagId, TenantId, Timestamp, Value};
+use weir_model::{Batch, Producer, Sample, Samples, TagId, TenantId, Timestamp, Value};
 
 use crate::{Historian, Options};
 
@@ -34,12 +34,12 @@ pub(crate) fn number(nanos: i64, value: f64) -> Sample {
 /// A batch of tenant 1 that arrives long after its samples.
 pub(crate) fn batch(samples: Vec<(TagId, Sample)>) -> Batch {
     let arrival = at(1000 * DAY);
-    Batch { tenant: TENANT, producer: None, backfill: false, arrival, samples }
+    Batch { tenant: TENANT, producer: None, backfill: false, arrival, samples: samples.into() }
 }
 
-pub(crate) fn produced(name: &str, sequence: u64, samples: Vec<(TagId, Sample)>) -> Batch {
+pub(crate) fn produced(name: &str, sequence: u64, samples: impl Into<Samples>) -> Batch {
     let producer = Some(Producer::new(name, sequence).unwrap());
-    Batch { producer, ..batch(samples) }
+    Batch { producer, samples: samples.into(), ..batch(vec![]) }
 }
 
 /// Options under which nothing is flushed by itself.

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use weir_model::{Batch, TenantId};
 
+use crate::deletion::{Deletion, Entry};
 use crate::keeper::Frozen;
 use crate::live::LiveBatch;
 use crate::log::{LogWriter, record};
@@ -130,8 +131,10 @@ impl Writer {
         let mut in_group: HashMap<(TenantId, &str), Stored> = HashMap::new();
         let producers = self.shared.producers();
         let mut fates = Vec::with_capacity(jobs.len());
-        for Job { batch, .. } in jobs {
-            if let Some(producer) = &batch.producer {
+        for Job { entry, .. } in jobs {
+            if let Entry::Batch(batch) = entry
+                && let Some(producer) = &batch.producer
+            {
                 let key = (batch.tenant, producer.name());
                 let stored = in_group.get(&key).copied().or_else(|| producers.get(key.0, key.1));
                 let sequence = producer.sequence;
@@ -166,26 +169,40 @@ impl Writer {
         let shared = &self.shared;
         let stored = || {
             jobs.iter().zip(fates).filter_map(|(job, fate)| match fate {
-                Fate::Store(position) => Some((&job.batch, *position)),
+                Fate::Store(position) => Some((&job.entry, *position)),
                 Fate::Repeated(_) | Fate::Refuse(_) => None,
             })
         };
         {
             let mut active = self.active.write().unwrap_or_else(PoisonError::into_inner);
-            stored().for_each(|(batch, position)| {
-                active.insert(batch.tenant, position, &batch.samples);
+            stored().for_each(|(entry, _)| match entry {
+                Entry::Batch(batch) => active.insert(batch.tenant, &batch.samples),
+                Entry::Deletion(deletion, _) => active.delete(deletion),
             });
         }
         {
             let mut last = shared.last_mut();
-            stored().for_each(|(batch, position)| {
-                last.insert(batch.tenant, position, &batch.samples);
+            stored().for_each(|(entry, position)| match entry {
+                Entry::Batch(batch) => last.insert(batch.tenant, position, &batch.samples),
+                Entry::Deletion(deletion, latest) => {
+                    last.delete(&Deletion { position, ..*deletion }, latest.as_ref());
+                }
             });
+        }
+        let deletions = stored().filter_map(|(entry, position)| match entry {
+            Entry::Deletion(deletion, _) => Some(Deletion { position, ..*deletion }),
+            Entry::Batch(_) => None,
+        });
+        let deletions: Vec<Deletion> = deletions.collect();
+        if !deletions.is_empty() {
+            Arc::make_mut(&mut shared.view_mut().deletions).extend(deletions);
         }
         {
             let mut producers = shared.producers();
-            for (batch, position) in stored() {
-                if let Some(producer) = &batch.producer {
+            for (entry, position) in stored() {
+                if let Entry::Batch(batch) = entry
+                    && let Some(producer) = &batch.producer
+                {
                     producers.insert(batch.tenant, producer, position);
                 }
             }
@@ -193,19 +210,17 @@ impl Writer {
         let counters = &shared.counters;
         counters.position.store(self.position, Ordering::Relaxed);
         for (job, fate) in jobs.into_iter().zip(fates) {
-            let Job { batch, done, room, .. } = job;
-            let accepted = batch.samples.len();
+            let Job { entry, done, room, .. } = job;
+            let accepted = match &entry {
+                Entry::Batch(batch) => batch.samples.len(),
+                Entry::Deletion(..) => 0,
+            };
             let (position, duplicate) = match fate {
                 Fate::Store(position) => {
                     counters.appended.fetch_add(1, Ordering::Relaxed);
                     counters.samples.fetch_add(accepted as u64, Ordering::Relaxed);
-                    let (position, Batch { tenant, samples, backfill, .. }) = (*position, batch);
-                    if backfill {
-                        shared.live.pass(position);
-                    } else {
-                        shared.live.publish(LiveBatch { position, tenant, samples });
-                    }
-                    (position, false)
+                    self.tell(*position, entry);
+                    (*position, false)
                 }
                 Fate::Repeated(position) => {
                     counters.duplicates.fetch_add(1, Ordering::Relaxed);
@@ -221,6 +236,17 @@ impl Writer {
             drop(room);
             // A caller that has gone away is not told.
             let _ = done.send(Ok(Appended { position, accepted, duplicate }));
+        }
+    }
+
+    /// Publishes what was stored to the live stream, unless it is none of its business.
+    fn tell(&self, position: u64, entry: Entry) {
+        let live = &self.shared.live;
+        match entry {
+            Entry::Batch(Batch { tenant, samples, backfill: false, .. }) => {
+                live.publish(LiveBatch { position, tenant, samples });
+            }
+            Entry::Batch(_) | Entry::Deletion(..) => live.pass(position),
         }
     }
 
@@ -270,7 +296,7 @@ impl Writer {
             let mut view = self.shared.view_mut();
             let full = std::mem::take(&mut view.active);
             self.active = Arc::clone(&view.active);
-            view.frozen = Some(Arc::clone(&full));
+            view.frozen = Some((Arc::clone(&full), self.position));
             full
         };
         (self.frozen_to, self.oldest) = (self.position, None);

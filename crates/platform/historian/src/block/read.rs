@@ -6,11 +6,6 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Float64Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, RecordBatch};
 use bytes::{Buf, Bytes};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -21,11 +16,12 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::{ChunkReader, Length};
-use weir_model::Value;
+use parquet::file::statistics::Statistics;
 
 use super::Block;
 use super::checksum::{METADATA_KEY, Verified, VerifiedFile, parse_list};
-use super::schema::{column, kind, schema};
+use super::decode::{self, Constants};
+use super::schema::{column, format_of};
 use crate::HistorianError;
 use crate::row::Row;
 
@@ -41,6 +37,7 @@ const TAIL_BYTES_MAX: u64 = 256 << 20;
 /// A block's file with its footer.
 pub(crate) struct OpenBlock {
     id: u64,
+    format: u32,
     verified: Arc<Verified>,
     metadata: ArrowReaderMetadata,
 }
@@ -112,17 +109,16 @@ impl OpenBlock {
         };
         let tail = Tail { offset: entry.tail_offset, bytes: bytes.into() };
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
-        let metadata = ArrowReaderMetadata::load(&tail, options).map_err(unreadable)?;
-        if metadata.schema().fields() != schema().fields() {
-            return Err(damage(entry.tail_offset, "it has other columns"));
-        }
+        let metadata = sound(|| ArrowReaderMetadata::load(&tail, options)).map_err(unreadable)?;
+        let format = format_of(metadata.schema());
+        let format = format.ok_or_else(|| damage(entry.tail_offset, "it has other columns"))?;
         let values = metadata.metadata().file_metadata().key_value_metadata();
         let list = values.into_iter().flatten().find(|pair| pair.key == METADATA_KEY);
         let chunks = list.and_then(|pair| parse_list(pair.value.as_deref()?));
         let chunks = chunks.ok_or_else(|| damage(entry.tail_offset, "it has no checksums"))?;
         let data_bytes = entry.tail_offset;
         let verified = Arc::new(Verified { file, path: path.to_owned(), data_bytes, chunks });
-        Ok(Self { id: entry.id, verified, metadata })
+        Ok(Self { id: entry.id, format, verified, metadata })
     }
 
     /// The rows of a row group's pages that may hold what is asked for; none to skip the group.
@@ -149,13 +145,11 @@ impl OpenBlock {
             ),
             _ => true,
         });
+        let (from, to) = self.times(group, wanted);
         let time = pages(column::TIME, &|index, page| match index {
-            ColumnIndexMetaData::INT64(index) => within(
-                index.min_value(page).copied(),
-                index.max_value(page).copied(),
-                wanted.from.div_euclid(1000),
-                wanted.to.div_euclid(1000),
-            ),
+            ColumnIndexMetaData::INT64(index) => {
+                within(index.min_value(page).copied(), index.max_value(page).copied(), from, to)
+            }
             _ => true,
         });
         let selection = match (tag, time) {
@@ -166,17 +160,41 @@ impl OpenBlock {
         selection.selects_any().then_some(selection)
     }
 
+    /// The span wanted in the unit of the `time` column, which is what a time is rounded down to.
+    fn times(&self, group: usize, wanted: Wanted) -> (i64, i64) {
+        if self.format == 1 {
+            return (wanted.from.div_euclid(1000), wanted.to.div_euclid(1000));
+        }
+        let nanos = self.metadata.metadata().row_group(group).column(column::NANOS).statistics();
+        let nanos = match nanos {
+            Some(Statistics::Int32(nanos)) => nanos.max_opt().map(|max| *max as u32),
+            _ => None,
+        };
+        let after = i64::from(nanos.unwrap_or(u32::MAX));
+        let from = wanted.from.saturating_sub(after).div_euclid(1_000_000);
+        (from, wanted.to.div_euclid(1_000_000))
+    }
+
+    /// The columns that have one value in all rows of a row group.
+    fn constants(&self, group: usize) -> Constants {
+        match self.format {
+            1 => Constants::default(),
+            _ => Constants::of(self.metadata.metadata().row_group(group)),
+        }
+    }
+
     fn reader(
         &self,
         file: &VerifiedFile,
         group: usize,
         selection: Option<RowSelection>,
+        constants: &Constants,
     ) -> Result<ParquetRecordBatchReader, ParquetError> {
         let row_group = self.metadata.metadata().row_group(group);
-        // Columns without a single value are most of them: they are not read.
-        let columns = (0..column::COUNT).filter(|index| {
+        // Columns without a single value, or with one only, are most of them: they are not read.
+        let columns = (0..row_group.num_columns()).filter(|index| {
             let nulls = row_group.column(*index).statistics().and_then(|s| s.null_count_opt());
-            nulls != Some(row_group.num_rows() as u64)
+            nulls != Some(row_group.num_rows() as u64) && !constants.has(*index)
         });
         let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), columns);
         let builder =
@@ -189,6 +207,13 @@ impl OpenBlock {
             None => builder.build(),
         }
     }
+}
+
+/// Takes a panic of the Parquet library for the error that it is: some bytes that no writer makes
+/// end in one, although their checksums are right.
+fn sound<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+    read.unwrap_or_else(|_| Err(ParquetError::General("its bytes make no sense".to_owned())))
 }
 
 /// Whether a page's bounds meet the wanted ones; a page without bounds may.
@@ -210,7 +235,7 @@ pub(crate) struct BlockCursor {
     open: Arc<OpenBlock>,
     file: VerifiedFile,
     groups: VecDeque<(usize, Option<RowSelection>)>,
-    reader: Option<ParquetRecordBatchReader>,
+    reader: Option<(ParquetRecordBatchReader, Constants)>,
     wanted: Option<Wanted>,
 }
 
@@ -241,19 +266,25 @@ impl BlockCursor {
 
     fn try_read(&mut self, rows: &mut VecDeque<Row>) -> Result<(), HistorianError> {
         while rows.is_empty() {
-            let reader = match &mut self.reader {
+            let (reader, constants) = match &mut self.reader {
                 Some(reader) => reader,
                 None => {
                     let Some((group, selection)) = self.groups.pop_front() else { return Ok(()) };
-                    let reader = self.open.reader(&self.file, group, selection);
+                    let constants = self.open.constants(group);
+                    let open = || self.open.reader(&self.file, group, selection, &constants);
+                    let reader = sound(open);
                     let reader = reader.map_err(|error| self.failure(&error))?;
-                    self.reader.insert(reader)
+                    self.reader.insert((reader, constants))
                 }
             };
-            match reader.next() {
+            match sound(|| reader.next().transpose().map_err(ParquetError::from)).transpose() {
                 Some(Ok(batch)) => {
                     let wanted = self.wanted;
-                    decode(&batch, wanted, rows).ok_or_else(|| self.failure(&"a value is none"))?;
+                    let decoded = match self.open.format {
+                        1 => decode::format_1(&batch, wanted, rows),
+                        _ => decode::format_2(&batch, constants, wanted, rows),
+                    };
+                    decoded.ok_or_else(|| self.failure(&"a value is none"))?;
                 }
                 Some(Err(error)) => return Err(self.failure(&error)),
                 None => self.reader = None,
@@ -274,43 +305,6 @@ fn note_damage(block: &Block, error: &HistorianError) {
     if matches!(error, HistorianError::Corrupt { .. }) && block.mark_damaged() {
         tracing::error!(%error, "a block of the historian is damaged; reads that touch it fail");
     }
-}
-
-/// The rows of a batch that are wanted; none where a column lacks what `kind` promises.
-fn decode(batch: &RecordBatch, wanted: Option<Wanted>, rows: &mut VecDeque<Row>) -> Option<()> {
-    let tags = batch.column_by_name("tag")?.as_primitive_opt::<UInt32Type>()?.values();
-    let times = batch.column_by_name("time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
-    let nanos = batch.column_by_name("nanos")?.as_primitive_opt::<UInt16Type>()?.values();
-    let kinds = batch.column_by_name("kind")?.as_primitive_opt::<UInt8Type>()?.values();
-    let quality = batch.column_by_name("quality")?.as_primitive_opt::<UInt32Type>()?.values();
-    let position = batch.column_by_name("position")?.as_primitive_opt::<UInt64Type>()?.values();
-    let f64s = batch.column_by_name("f64").map(|column| column.as_primitive::<Float64Type>());
-    let i64s = batch.column_by_name("i64").map(|column| column.as_primitive::<Int64Type>());
-    let u64s = batch.column_by_name("u64").map(|column| column.as_primitive::<UInt64Type>());
-    let texts = batch.column_by_name("text").map(|column| column.as_string::<i32>());
-    let bytes = batch.column_by_name("bytes").map(|column| column.as_binary::<i32>());
-    let times = times.values();
-    for row in 0..batch.num_rows() {
-        // The first microsecond begins before the range of nanoseconds: hence the detour.
-        let time = i128::from(times[row]) * 1000 + i128::from(nanos[row]);
-        let time = i64::try_from(time).ok()?;
-        if wanted.is_some_and(|w| tags[row] != w.tag || time < w.from || time >= w.to) {
-            continue;
-        }
-        let value = match kinds[row] {
-            kind::NONE => None,
-            kind::F64 => Some(Value::F64(f64s?.value(row))),
-            kind::I64 => Some(Value::I64(i64s?.value(row))),
-            kind::U64 => Some(Value::U64(u64s?.value(row))),
-            kind::BOOL => Some(Value::Bool(i64s?.value(row) != 0)),
-            kind::ENUMERATION => Some(Value::Enumeration(i64s?.value(row))),
-            kind::TEXT => Some(Value::Text(texts.filter(|t| t.is_valid(row))?.value(row).into())),
-            _ => Some(Value::decode(&mut bytes?.value(row)).ok()?),
-        };
-        let (tag, quality, position) = (tags[row], quality[row], position[row]);
-        rows.push_back(Row { time, position, tag, quality, value });
-    }
-    Some(())
 }
 
 /// A footer that is in memory, for the Parquet library to read as if it were the file.

@@ -1,29 +1,34 @@
-//! The columns of a block.
-//!
-//! | column | type | what |
-//! | --- | --- | --- |
-//! | `tag` | u32 | the tag's number |
-//! | `time` | timestamp, microseconds, UTC | rounded down |
-//! | `nanos` | u16 | nanoseconds after `time`, 0-999 |
-//! | `kind` | u8 | the tag of [`Value::encode`](weir_model::Value::encode): 0 no value, 1 f64, 2 i64, 3 u64, 4 bool, 5 text, 6 enumeration, 7 array |
-//! | `f64` | f64 | values of kind 1 |
-//! | `i64` | i64 | values of kind 2, 4 (0 and 1) and 6 |
-//! | `u64` | u64 | values of kind 3 |
-//! | `text` | text | values of kind 5 |
-//! | `bytes` | binary | values of kind 7, as `Value::encode` writes them |
-//! | `quality` | u32 | OPC UA status code |
-//! | `position` | u64 | log position; of two rows of one (tag, time) in different files, the higher counts |
+//! The columns of a block: see `docs/specs/block.md`.
 
 use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use parquet::errors::ParquetError;
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
-/// The indexes in a file of the columns that rows are sorted by, and the number of all.
+/// The format that this version writes, as the file's metadata says it.
+pub(crate) const FORMAT: &str = "2";
+
+/// The key in the file's metadata of the format.
+pub(crate) const FORMAT_KEY: &str = "weir.block";
+
+/// The indexes in a file of columns; those that rows are sorted by have the same in both formats.
 pub(crate) mod column {
     pub(crate) const TAG: usize = 0;
     pub(crate) const TIME: usize = 1;
     pub(crate) const NANOS: usize = 2;
-    pub(crate) const COUNT: usize = 11;
+    pub(crate) const KIND: usize = 3;
+    pub(crate) const K: usize = 4;
+    pub(crate) const O: usize = 5;
+    pub(crate) const G: usize = 6;
+    pub(crate) const P: usize = 7;
+    pub(crate) const F64: usize = 8;
+    pub(crate) const TEXT: usize = 9;
+    pub(crate) const BYTES: usize = 10;
+    pub(crate) const QUALITY: usize = 11;
+    pub(crate) const POSITION: usize = 12;
+    pub(crate) const COUNT: usize = 13;
 }
 
 /// What is in the `kind` column; stored, so a number's meaning never changes.
@@ -36,25 +41,71 @@ pub(crate) mod kind {
     pub(crate) const TEXT: u8 = 5;
     pub(crate) const ENUMERATION: u8 = 6;
     pub(crate) const ARRAY: u8 = 7;
+    /// A double that is a rounded single.
+    pub(crate) const SINGLE: u8 = 8;
 }
 
-/// The schema of every block.
-pub(crate) fn schema() -> SchemaRef {
-    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-        let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-        Arc::new(Schema::new(vec![
-            Field::new("tag", DataType::UInt32, false),
-            Field::new("time", time, false),
-            Field::new("nanos", DataType::UInt16, false),
-            Field::new("kind", DataType::UInt8, false),
-            Field::new("f64", DataType::Float64, true),
-            Field::new("i64", DataType::Int64, true),
-            Field::new("u64", DataType::UInt64, true),
-            Field::new("text", DataType::Utf8, true),
-            Field::new("bytes", DataType::Binary, true),
-            Field::new("quality", DataType::UInt32, false),
-            Field::new("position", DataType::UInt64, false),
-        ]))
-    });
-    Arc::clone(&SCHEMA)
+/// The schema of blocks that are written.
+pub(crate) fn schema() -> Result<SchemaDescPtr, ParquetError> {
+    let message = parse_message_type(
+        "message block {
+            required int32 tag (INTEGER(32, false));
+            required int64 time (TIMESTAMP(MILLIS, true));
+            required int32 nanos (INTEGER(32, false));
+            required int32 kind (INTEGER(8, false));
+            required int64 k;
+            required int64 o;
+            required int64 g;
+            required double p;
+            optional double f64;
+            optional binary text (STRING);
+            optional binary bytes;
+            required int32 quality (INTEGER(32, false));
+            required int64 position (INTEGER(64, false));
+        }",
+    )?;
+    Ok(Arc::new(SchemaDescriptor::new(Arc::new(message))))
+}
+
+/// The format of a file with these columns; none where it is no block.
+pub(crate) fn format_of(found: &Schema) -> Option<u32> {
+    static FORMATS: LazyLock<[SchemaRef; 2]> = LazyLock::new(|| [format_1(), format_2()]);
+    let index = FORMATS.iter().position(|schema| schema.fields() == found.fields())?;
+    Some(index as u32 + 1)
+}
+
+fn format_1() -> SchemaRef {
+    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    Arc::new(Schema::new(vec![
+        Field::new("tag", DataType::UInt32, false),
+        Field::new("time", time, false),
+        Field::new("nanos", DataType::UInt16, false),
+        Field::new("kind", DataType::UInt8, false),
+        Field::new("f64", DataType::Float64, true),
+        Field::new("i64", DataType::Int64, true),
+        Field::new("u64", DataType::UInt64, true),
+        Field::new("text", DataType::Utf8, true),
+        Field::new("bytes", DataType::Binary, true),
+        Field::new("quality", DataType::UInt32, false),
+        Field::new("position", DataType::UInt64, false),
+    ]))
+}
+
+fn format_2() -> SchemaRef {
+    let time = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
+    Arc::new(Schema::new(vec![
+        Field::new("tag", DataType::UInt32, false),
+        Field::new("time", time, false),
+        Field::new("nanos", DataType::UInt32, false),
+        Field::new("kind", DataType::UInt8, false),
+        Field::new("k", DataType::Int64, false),
+        Field::new("o", DataType::Int64, false),
+        Field::new("g", DataType::Int64, false),
+        Field::new("p", DataType::Float64, false),
+        Field::new("f64", DataType::Float64, true),
+        Field::new("text", DataType::Utf8, true),
+        Field::new("bytes", DataType::Binary, true),
+        Field::new("quality", DataType::UInt32, false),
+        Field::new("position", DataType::UInt64, false),
+    ]))
 }

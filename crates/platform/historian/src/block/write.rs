@@ -1,53 +1,57 @@
 //! Writing a block.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, PrimitiveBuilder, StringBuilder};
-use arrow_array::types::{
-    Float64Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{ArrayRef, RecordBatch};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use weir_model::{TenantId, Value};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescPtr;
+use weir_model::{Samples, TenantId, Timestamp, Value};
 
 use super::checksum::{ChecksumWriter, METADATA_KEY};
-use super::schema::{column, kind, schema};
+use super::chunk::io_error;
+use super::encoding::hybrid;
+use super::group::{Group, Pending, Press};
+use super::schema::{FORMAT, FORMAT_KEY, column, kind, schema};
 use super::{BlockEntry, path};
 use crate::disk::{self, Disk};
 use crate::row::Row;
 
-/// Rows of a page: what one read decodes at least. A multiple of the writer's own 1,024.
-const PAGE_ROWS: usize = 8192;
+/// Rows of one tag after which a page ends: what one read decodes at least.
+const PAGE_ROWS_MAX: usize = 16 * 1024;
+
+/// Rows from which on a page ends with its tag, so that long runs have pages of their own.
+const PAGE_ROWS_MIN: usize = 4096;
 
 /// Rows of a row group: what the writer holds in memory, compressed.
-const ROW_GROUP_ROWS: usize = 16 * PAGE_ROWS;
+const GROUP_ROWS: usize = 1 << 18;
 
 /// Bytes of texts and arrays after which a row group ends early, because a reader may have to hold
 /// all of them, unpacked.
-const ROW_GROUP_HEAP_BYTES: usize = 8 << 20;
+const GROUP_HEAP_BYTES: usize = 8 << 20;
 
-/// Bytes of texts and arrays after which rows are handed to the Parquet writer.
-const BATCH_HEAP_BYTES: usize = 1 << 20;
+/// Bytes of texts and arrays after which a page ends.
+const PAGE_HEAP_BYTES: usize = 1 << 20;
 
-/// Bytes of a column's dictionary, after which its values are written as they are: a read of any
-/// page reads the dictionary first.
-const DICTIONARY_BYTES: usize = 16 << 10;
+/// Level of a block that is soon merged with others.
+const LEVEL: i32 = 3;
 
-/// Smaller by a tenth than level 1 on measured values, at the same speed within noise.
-const ZSTD_LEVEL: i32 = 3;
+/// Level of a block that stays.
+const LEVEL_MERGED: i32 = 9;
 
 /// A block being written, in the historian's `tmp` folder until it is whole.
 pub(crate) struct BlockWriter {
-    writer: ArrowWriter<ChecksumWriter>,
-    columns: Columns,
-    group_rows: usize,
+    file: SerializedFileWriter<ChecksumWriter>,
+    schema: SchemaDescPtr,
+    press: Press,
+    group: Group,
     group_heap_bytes: usize,
+    pending: Pending,
+    pending_heap_bytes: usize,
+    scratch: Vec<u8>,
     entry: BlockEntry,
     draft: Draft,
 }
@@ -84,7 +88,9 @@ impl BlockWriter {
         let path = folder.join(format!("block-{id:012}.parquet"));
         let draft = Draft { disk: Arc::clone(disk), path, done: false };
         let file = ChecksumWriter::new(disk.create(&draft.path)?);
-        let writer = ArrowWriter::try_new(file, schema(), Some(properties())).map_err(io_error)?;
+        let schema = schema().map_err(io_error)?;
+        let root = schema.root_schema_ptr();
+        let file = SerializedFileWriter::new(file, root, properties().into()).map_err(io_error)?;
         let entry = BlockEntry {
             id,
             tenant,
@@ -98,23 +104,179 @@ impl BlockWriter {
             time_min: i64::MAX,
             time_max: i64::MIN,
             position_max: 0,
+            erased_to: 0,
         };
-        let columns = Columns::default();
-        Ok(Self { writer, columns, group_rows: 0, group_heap_bytes: 0, entry, draft })
+        Ok(Self {
+            file,
+            press: Press::new(LEVEL, false)?,
+            group: Group::new(&schema),
+            schema,
+            group_heap_bytes: 0,
+            pending: Pending::default(),
+            pending_heap_bytes: 0,
+            scratch: Vec::new(),
+            entry,
+            draft,
+        })
+    }
+
+    /// The same, to be written smaller and slower: for what is read often and written once.
+    pub(crate) fn merged(mut self) -> io::Result<Self> {
+        self.press = Press::new(LEVEL_MERGED, true)?;
+        Ok(self)
     }
 
     /// Adds a row; rows come in the order of their keys.
     pub(crate) fn push(&mut self, row: &Row) -> io::Result<()> {
+        self.begin(row.tag, row.position, &[Timestamp::from_nanos(row.time)])?;
+        self.group.quality.push(row.quality.into(), 1);
+        self.push_value(row.value.as_ref())?;
+        self.end_full_page()
+    }
+
+    /// Adds samples of one tag, in order of time, all of one position.
+    pub(crate) fn push_run(
+        &mut self,
+        samples: &Samples,
+        places: Range<usize>,
+        position: u64,
+    ) -> io::Result<()> {
+        let mut from = places.start;
+        while from < places.end {
+            let room = PAGE_ROWS_MAX + PAGE_ROWS_MIN - self.pending.times.len();
+            let room = room.max(1);
+            let to = places.end.min(from + room);
+            let kinds = &samples.kinds()[from..to];
+            // Texts and arrays one by one, because their bytes may end a page.
+            let apart = kinds.iter().position(|kind| kind.is_apart());
+            let to = match apart {
+                Some(0) => from + 1,
+                Some(before) => from + before,
+                None => to,
+            };
+            self.begin(samples.tags()[from].0, position, &samples.times()[from..to])?;
+            for run in samples.qualities()[from..to].chunk_by(|a, b| a == b) {
+                self.group.quality.push(run[0].code().into(), run.len());
+            }
+            if apart == Some(0) {
+                self.push_value(samples.value(from).as_ref())?;
+            } else {
+                for run in samples.kinds()[from..to].chunk_by(|a, b| a == b) {
+                    hybrid::push_run(&mut self.pending.kinds, run[0] as u32, run.len() as u32);
+                }
+                self.pending.numbers.extend_from_slice(&samples.words()[from..to]);
+                self.group.text.skip(to - from);
+                self.group.bytes.skip(to - from);
+            }
+            self.end_full_page()?;
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// Begins rows of a tag, in a page of their own where there are enough before them.
+    fn begin(&mut self, tag: u32, position: u64, times: &[Timestamp]) -> io::Result<()> {
+        let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(()) };
+        let same = self.pending.tags.last().is_some_and(|(last, _)| *last == tag);
+        if !same && self.pending.times.len() >= PAGE_ROWS_MIN {
+            self.end_page()?;
+        }
         let entry = &mut self.entry;
-        entry.rows += 1;
-        entry.tag_min = entry.tag_min.min(row.tag);
-        entry.tag_max = entry.tag_max.max(row.tag);
-        entry.time_min = entry.time_min.min(row.time);
-        entry.time_max = entry.time_max.max(row.time);
-        entry.position_max = entry.position_max.max(row.position);
-        self.columns.push(row);
-        if self.columns.rows >= PAGE_ROWS || self.columns.heap_bytes >= BATCH_HEAP_BYTES {
-            self.write_columns()?;
+        entry.rows += times.len() as u64;
+        entry.tag_min = entry.tag_min.min(tag);
+        entry.tag_max = entry.tag_max.max(tag);
+        entry.time_min = entry.time_min.min(first.nanos());
+        entry.time_max = entry.time_max.max(last.nanos());
+        entry.position_max = entry.position_max.max(position);
+        hybrid::push_run(&mut self.pending.tags, tag, times.len() as u32);
+        self.pending.times.extend(times.iter().map(|time| time.nanos()));
+        self.group.position.push(position, times.len());
+        Ok(())
+    }
+
+    fn push_value(&mut self, value: Option<&Value>) -> io::Result<()> {
+        let (group, press) = (&mut self.group, &mut self.press);
+        let (mut text, mut number) = (None, 0);
+        self.scratch.clear();
+        let kind = match value {
+            None => kind::NONE,
+            Some(Value::F64(x)) => {
+                number = x.to_bits();
+                kind::F64
+            }
+            Some(Value::I64(x)) => {
+                number = *x as u64;
+                kind::I64
+            }
+            Some(Value::U64(x)) => {
+                number = *x;
+                kind::U64
+            }
+            Some(Value::Bool(x)) => {
+                number = u64::from(*x);
+                kind::BOOL
+            }
+            Some(Value::Enumeration(x)) => {
+                number = *x as u64;
+                kind::ENUMERATION
+            }
+            Some(Value::Text(x)) => {
+                text = Some(x.as_bytes());
+                kind::TEXT
+            }
+            // Arrays, and what the model may learn: the bytes say what they are.
+            Some(value) => {
+                value.encode(&mut self.scratch);
+                kind::ARRAY
+            }
+        };
+        hybrid::push_run(&mut self.pending.kinds, kind.into(), 1);
+        self.pending.numbers.push(number);
+        match text {
+            Some(text) => group.text.push(text, &mut press.compressor, &mut press.scratch)?,
+            None => group.text.skip(1),
+        }
+        self.pending_heap_bytes += text.map_or(self.scratch.len(), <[u8]>::len);
+        if kind == kind::ARRAY {
+            let bytes = &mut group.bytes;
+            return bytes.push(&self.scratch, &mut press.compressor, &mut press.scratch);
+        }
+        group.bytes.skip(1);
+        Ok(())
+    }
+
+    fn end_full_page(&mut self) -> io::Result<()> {
+        let rows = self.pending.times.len();
+        let group_rows = self.group.rows() + rows;
+        if self.pending_heap_bytes >= PAGE_HEAP_BYTES || group_rows >= GROUP_ROWS + PAGE_ROWS_MAX {
+            return self.end_page();
+        }
+        // What stays is enough for a page of its own, should it be the last of its tag.
+        if rows >= PAGE_ROWS_MAX + PAGE_ROWS_MIN {
+            let rest = self.pending.split_off(PAGE_ROWS_MAX);
+            self.group.add(&mut self.pending, &mut self.press)?;
+            self.pending = rest;
+        }
+        Ok(())
+    }
+
+    fn end_page(&mut self) -> io::Result<()> {
+        if self.pending.times.is_empty() {
+            return Ok(());
+        }
+        self.group.add(&mut self.pending, &mut self.press)?;
+        self.group_heap_bytes += std::mem::take(&mut self.pending_heap_bytes);
+        if self.group.rows() >= GROUP_ROWS || self.group_heap_bytes >= GROUP_HEAP_BYTES {
+            self.end_group()?;
+        }
+        Ok(())
+    }
+
+    fn end_group(&mut self) -> io::Result<()> {
+        if self.group.rows() > 0 {
+            let group = std::mem::replace(&mut self.group, Group::new(&self.schema));
+            group.write(&mut self.file, &mut self.press)?;
+            self.group_heap_bytes = 0;
         }
         Ok(())
     }
@@ -127,13 +289,17 @@ impl BlockWriter {
     /// Ends the block: durable and under its name when this returns, live once the manifest names
     /// it.
     pub(crate) fn finish(mut self, dir: &Path) -> io::Result<BlockEntry> {
-        self.write_columns()?;
-        self.writer.flush().map_err(io_error)?;
+        self.end_page()?;
+        self.end_group()?;
         // The writer's own buffer goes to ours, so that the tail begins at the footer.
-        self.writer.sync()?;
-        let chunks = self.writer.inner_mut().begin_tail()?;
-        self.writer.append_key_value_metadata(KeyValue::new(METADATA_KEY.to_owned(), Some(chunks)));
-        let file = self.writer.into_inner().map_err(io_error)?;
+        self.file.flush()?;
+        let chunks = self.file.inner_mut().begin_tail()?;
+        let mut add = |key: &str, value: String| {
+            self.file.append_key_value_metadata(KeyValue::new(key.to_owned(), Some(value)));
+        };
+        add(FORMAT_KEY, FORMAT.to_owned());
+        add(METADATA_KEY, chunks);
+        let file = self.file.into_inner().map_err(io_error)?;
         let mut entry = self.entry;
         (entry.bytes, entry.tail_offset, entry.tail_crc32c) = file.finish()?;
         let (mut draft, path) = (self.draft, path(dir, &entry));
@@ -149,143 +315,14 @@ impl BlockWriter {
         draft.done = true;
         Ok(entry)
     }
-
-    fn write_columns(&mut self) -> io::Result<()> {
-        if self.columns.rows == 0 {
-            return Ok(());
-        }
-        self.group_rows += self.columns.rows;
-        self.group_heap_bytes += self.columns.heap_bytes;
-        let batch = self.columns.take().map_err(io::Error::other)?;
-        self.writer.write(&batch).map_err(io_error)?;
-        if self.group_rows >= ROW_GROUP_ROWS || self.group_heap_bytes >= ROW_GROUP_HEAP_BYTES {
-            self.writer.flush().map_err(io_error)?;
-            (self.group_rows, self.group_heap_bytes) = (0, 0);
-        }
-        Ok(())
-    }
-}
-
-/// Rows on their way into columns.
-#[derive(Default)]
-struct Columns {
-    rows: usize,
-    heap_bytes: usize,
-    tag: PrimitiveBuilder<UInt32Type>,
-    time: PrimitiveBuilder<TimestampMicrosecondType>,
-    nanos: PrimitiveBuilder<UInt16Type>,
-    kind: PrimitiveBuilder<UInt8Type>,
-    f64: PrimitiveBuilder<Float64Type>,
-    i64: PrimitiveBuilder<Int64Type>,
-    u64: PrimitiveBuilder<UInt64Type>,
-    text: StringBuilder,
-    bytes: BinaryBuilder,
-    quality: PrimitiveBuilder<UInt32Type>,
-    position: PrimitiveBuilder<UInt64Type>,
-    scratch: Vec<u8>,
-}
-
-impl Columns {
-    fn push(&mut self, row: &Row) {
-        self.rows += 1;
-        self.heap_bytes += row.heap_bytes();
-        self.tag.append_value(row.tag);
-        self.time.append_value(row.time.div_euclid(1000));
-        self.nanos.append_value(row.time.rem_euclid(1000) as u16);
-        let (mut f64, mut i64, mut u64, mut text) = (None, None, None, None);
-        self.scratch.clear();
-        let kind = match &row.value {
-            None => kind::NONE,
-            Some(Value::F64(x)) => {
-                f64 = Some(*x);
-                kind::F64
-            }
-            Some(Value::I64(x)) => {
-                i64 = Some(*x);
-                kind::I64
-            }
-            Some(Value::U64(x)) => {
-                u64 = Some(*x);
-                kind::U64
-            }
-            Some(Value::Bool(x)) => {
-                i64 = Some(i64::from(*x));
-                kind::BOOL
-            }
-            Some(Value::Enumeration(x)) => {
-                i64 = Some(*x);
-                kind::ENUMERATION
-            }
-            Some(Value::Text(x)) => {
-                text = Some(x.as_ref());
-                kind::TEXT
-            }
-            // Arrays, and what the model may learn: the bytes say what they are.
-            Some(value) => {
-                value.encode(&mut self.scratch);
-                kind::ARRAY
-            }
-        };
-        self.kind.append_value(kind);
-        self.f64.append_option(f64);
-        self.i64.append_option(i64);
-        self.u64.append_option(u64);
-        self.text.append_option(text);
-        self.bytes.append_option((kind == kind::ARRAY).then_some(&self.scratch));
-        self.quality.append_value(row.quality);
-        self.position.append_value(row.position);
-    }
-
-    fn take(&mut self) -> Result<RecordBatch, arrow_schema::ArrowError> {
-        (self.rows, self.heap_bytes) = (0, 0);
-        let time = self.time.finish().with_timezone("UTC");
-        let columns: [ArrayRef; column::COUNT] = [
-            Arc::new(self.tag.finish()),
-            Arc::new(time),
-            Arc::new(self.nanos.finish()),
-            Arc::new(self.kind.finish()),
-            Arc::new(self.f64.finish()),
-            Arc::new(self.i64.finish()),
-            Arc::new(self.u64.finish()),
-            Arc::new(self.text.finish()),
-            Arc::new(self.bytes.finish()),
-            Arc::new(self.quality.finish()),
-            Arc::new(self.position.finish()),
-        ];
-        RecordBatch::try_new(schema(), columns.to_vec())
-    }
 }
 
 fn properties() -> WriterProperties {
-    let path = |name: &str| name.into();
     let by = |column_idx| SortingColumn { column_idx, descending: false, nulls_first: false };
-    let sorting = [column::TAG, column::TIME, column::NANOS].map(|index| by(index as i32));
-    let level = ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default();
-    let mut properties = WriterProperties::builder()
+    // Not by time: a page may take its times apart in another way than the one before it.
+    let sorting = [by(column::TAG as i32)];
+    WriterProperties::builder()
         .set_created_by(concat!("weir ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(level))
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
-        .set_max_row_group_row_count(Some(2 * ROW_GROUP_ROWS))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_sorting_columns(Some(sorting.to_vec()));
-    for name in ["tag", "time"] {
-        properties = properties.set_column_statistics_enabled(path(name), EnabledStatistics::Page);
-    }
-    for name in ["tag", "time", "i64", "u64", "position"] {
-        properties = properties
-            .set_column_dictionary_enabled(path(name), false)
-            .set_column_encoding(path(name), Encoding::DELTA_BINARY_PACKED);
-    }
-    properties.set_column_dictionary_enabled(path("bytes"), false).build()
-}
-
-fn io_error(error: ParquetError) -> io::Error {
-    match error {
-        ParquetError::External(source) => match source.downcast::<io::Error>() {
-            Ok(error) => *error,
-            Err(other) => io::Error::other(other),
-        },
-        other => io::Error::other(other),
-    }
+        .set_sorting_columns(Some(sorting.to_vec()))
+        .build()
 }

@@ -8,7 +8,7 @@ fn filled() -> (LastValues, Producers) {
         let value = (tag % 3 > 0).then(|| Value::text(&"x".repeat(tag as usize)).unwrap());
         let time = Timestamp::from_nanos(i64::from(tag) - 20);
         let sample = Sample { time, value, quality: weir_model::Quality::UNCERTAIN };
-        last.insert(TenantId(tag % 4), u64::from(tag), &[(TagId(tag), sample)]);
+        last.insert(TenantId(tag % 4), u64::from(tag), &vec![(TagId(tag), sample)].into());
         let producer = Producer::new(&format!("producer {tag}"), u64::from(tag)).unwrap();
         producers.insert(TenantId(tag % 4), &producer, u64::from(tag));
         let later = Producer::new(producer.name(), producer.sequence + 5).unwrap();

@@ -1,5 +1,7 @@
-//! Merging the small blocks of a day, so that a day has few files.
+//! Merging the small blocks of a day, so that a day has few files, and writing blocks without what
+//! was deleted.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Keeper;
@@ -7,7 +9,9 @@ use crate::HistorianError;
 use crate::block::read::BlockCursor;
 use crate::block::write::BlockWriter;
 use crate::block::{Block, BlockEntry};
+use crate::deletion::Deletion;
 use crate::merge::{Cursor, Merge};
+use crate::scan::View;
 
 /// Blocks that are merged at least, so that a row is not rewritten at every flush.
 const MERGED_MIN: usize = 4;
@@ -27,20 +31,66 @@ impl Keeper {
             let version = self.shared.view().version;
             let choice = version.all_days().find_map(|blocks| choose(blocks, blocks_max, rows_max));
             let Some(inputs) = choice else { return };
-            match self.merge(&inputs) {
-                Ok(true) => {}
-                Ok(false) => return,
-                // Its block is marked and chosen no more; the others can still be merged.
-                Err(HistorianError::Corrupt { .. }) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "small blocks could not be merged");
-                    return;
-                }
+            if !self.merged(&inputs) {
+                return;
             }
         }
     }
 
-    /// Merges blocks of one day into one; gives false where it was interrupted.
+    /// Writes the blocks that have deleted rows without them, and forgets the deletions that are of
+    /// no block any more.
+    pub(super) fn erase(&mut self) {
+        loop {
+            let view = self.shared.view();
+            if view.deletions.is_empty() {
+                return;
+            }
+            let has_deleted = |block: &&Arc<Block>| {
+                !block.is_damaged() && view.deletions.iter().any(|one| block.may_have(one))
+            };
+            match view.version.blocks().find(has_deleted) {
+                Some(block) => {
+                    if !self.merged(&[Arc::clone(block)]) {
+                        return;
+                    }
+                }
+                None => break,
+            }
+        }
+        let is_open = |view: &View, deletion: &Deletion| {
+            view.frozen.as_ref().is_some_and(|(_, covered)| *covered < deletion.position)
+                || view.version.blocks().any(|block| block.may_have(deletion))
+        };
+        let view = self.shared.view();
+        let mut manifest = self.manifest.clone();
+        manifest.deletions.retain(|deletion| is_open(&view, deletion));
+        if manifest.deletions.len() < self.manifest.deletions.len()
+            && let Err(error) = self.commit(manifest)
+        {
+            tracing::warn!(%error, "deletions that are done could not be forgotten");
+            return;
+        }
+        let mut view = self.shared.view_mut();
+        let open = view.deletions.iter().filter(|deletion| is_open(&view, deletion));
+        let open = open.copied().collect();
+        view.deletions = Arc::new(open);
+    }
+
+    /// Merges blocks; gives false where no more can be merged now.
+    fn merged(&mut self, inputs: &[Arc<Block>]) -> bool {
+        match self.merge(inputs) {
+            Ok(merged) => merged,
+            // Its block is marked and chosen no more; the others can still be merged.
+            Err(HistorianError::Corrupt { .. }) => true,
+            Err(error) => {
+                tracing::warn!(%error, "blocks could not be merged");
+                false
+            }
+        }
+    }
+
+    /// Merges blocks of one day into one, without what was deleted; gives false where it was
+    /// interrupted.
     fn merge(&mut self, inputs: &[Arc<Block>]) -> Result<bool, HistorianError> {
         let shared = Arc::clone(&self.shared);
         let mut merge = Merge::default();
@@ -51,11 +101,21 @@ impl Keeper {
         let failed = || HistorianError::io("write a merged block in", dir);
         let BlockEntry { tenant, day, .. } = *inputs[0].entry();
         let id = self.next_block().map_err(failed())?;
-        let mut writer =
-            BlockWriter::create(&shared.disk, dir, id, tenant, day).map_err(failed())?;
+        let writer = BlockWriter::create(&shared.disk, dir, id, tenant, day);
+        let mut writer = writer.and_then(BlockWriter::merged).map_err(failed())?;
+        let deletions = shared.view().deletions;
+        let mut hidden: HashMap<u32, Vec<Deletion>> = HashMap::new();
+        for deletion in deletions.iter().filter(|one| inputs.iter().any(|i| i.may_have(one))) {
+            hidden.entry(deletion.tag).or_default().push(*deletion);
+        }
+        let mut rows: u64 = 0;
         while let Some(row) = merge.next()? {
-            writer.push(&row).map_err(failed())?;
-            if writer.rows().is_multiple_of(ROWS_BETWEEN_LOOKS) {
+            let hides = |deletion: &Deletion| deletion.hides(row.time, row.position);
+            if !hidden.get(&row.tag).is_some_and(|deletions| deletions.iter().any(hides)) {
+                writer.push(&row).map_err(failed())?;
+            }
+            rows += 1;
+            if rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
                 if shared.keeper.is_stopping() {
                     return Ok(false);
                 }
@@ -64,21 +124,28 @@ impl Keeper {
                 }
             }
         }
-        let entry = writer.finish(dir).map_err(failed())?;
+        let erased_before = inputs.iter().map(|input| input.entry().erased_to).min();
+        let erased_now = deletions.last().map(|deletion| deletion.position);
+        let erased_to = erased_before.max(erased_now).unwrap_or_default();
+        // Nothing may be left of what was deleted.
+        let entry = match writer.rows() {
+            0 => None,
+            _ => Some(BlockEntry { erased_to, ..writer.finish(dir).map_err(failed())? }),
+        };
         let mut manifest = self.manifest.clone();
         let is_input = |id| inputs.iter().any(|input| input.entry().id == id);
         manifest.blocks.retain(|block| !is_input(block.id));
-        manifest.blocks.push(entry.clone());
+        manifest.blocks.extend(entry.clone());
         if let Err(error) = self.commit(manifest) {
-            if !self.may_be_replaced() {
+            if let Some(entry) = entry.filter(|_| !self.may_be_replaced()) {
                 self.discard(&[entry]);
             }
             return Err(failed()(error));
         }
-        let added = self.block(entry);
+        let added = entry.map(|entry| self.block(entry));
         {
             let mut view = shared.view_mut();
-            view.version = Arc::new(view.version.edit(inputs, [added]));
+            view.version = Arc::new(view.version.edit(inputs, added));
         }
         for input in inputs {
             shared.blocks.forget(input.entry().id);

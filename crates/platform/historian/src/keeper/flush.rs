@@ -5,13 +5,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
+use weir_model::TenantId;
+
 use super::{Frozen, Keeper};
 use crate::block::write::BlockWriter;
 use crate::block::{self, Block, BlockEntry};
 use crate::checkpoint;
+use crate::deletion::Deletion;
 use crate::disk;
 use crate::manifest::{CheckpointEntry, Manifest};
-use crate::memory::Table;
+use crate::memory::{Table, TagRows, TenantRows};
 
 impl Keeper {
     /// Writes a table's rows to one block for each tenant and day, then a manifest that names
@@ -20,13 +23,17 @@ impl Keeper {
         frozen.table.write().unwrap_or_else(PoisonError::into_inner).seal();
         let entries = {
             let table = frozen.table.read().unwrap_or_else(PoisonError::into_inner);
-            self.write_blocks(&table)?
+            self.write_blocks(&table, frozen.covered)?
         };
         let checkpoint = self.write_checkpoint().inspect_err(|_| self.discard(&entries))?;
         let old = self.manifest.checkpoint.clone();
         let mut manifest = self.manifest.clone();
         manifest.covered = frozen.covered;
         manifest.samples = frozen.samples;
+        let deletions = self.shared.view().deletions;
+        // Later ones are in the log.
+        let covered = |deletion: &&Deletion| deletion.position <= frozen.covered;
+        manifest.deletions = deletions.iter().filter(covered).copied().collect();
         manifest.checkpoint = Some(checkpoint.clone());
         manifest.blocks.extend(entries.iter().cloned());
         if let Err(error) = self.commit(manifest) {
@@ -49,27 +56,39 @@ impl Keeper {
         Ok(())
     }
 
-    fn write_blocks(&mut self, table: &Table) -> io::Result<Vec<BlockEntry>> {
+    fn write_blocks(&mut self, table: &Table, position: u64) -> io::Result<Vec<BlockEntry>> {
         let mut entries = Vec::new();
-        let runs = table.runs();
-        for runs in runs.chunk_by(|a, b| (a.tenant, a.day) == (b.tenant, b.day)) {
-            let written = self.next_block().and_then(|id| {
-                let (disk, dir) = (&self.shared.disk, &self.shared.dir);
-                let mut writer = BlockWriter::create(disk, dir, id, runs[0].tenant, runs[0].day)?;
-                for row in runs.iter().flat_map(|run| run.rows) {
-                    writer.push(row)?;
-                }
-                writer.finish(dir)
-            });
-            match written {
-                Ok(entry) => entries.push(entry),
-                Err(error) => {
-                    self.discard(&entries);
-                    return Err(error);
+        for (tenant, rows) in table.tenants() {
+            for day in rows.days() {
+                match self.write_block((tenant, day), rows, position) {
+                    Ok(entry) => entries.push(entry),
+                    Err(error) => {
+                        self.discard(&entries);
+                        return Err(error);
+                    }
                 }
             }
         }
         Ok(entries)
+    }
+
+    /// Writes the rows of a tenant's day. All of them carry the position up to which the table has
+    /// the log: what is written later has a higher one.
+    fn write_block(
+        &mut self,
+        (tenant, day): (TenantId, i32),
+        rows: &TenantRows,
+        position: u64,
+    ) -> io::Result<BlockEntry> {
+        let id = self.next_block()?;
+        let (disk, dir) = (&self.shared.disk, &self.shared.dir);
+        let mut writer = BlockWriter::create(disk, dir, id, tenant, day)?;
+        rows.each_tag(day, |TagRows { samples, places }| {
+            writer.push_run(samples, places, position)
+        })?;
+        let entry = writer.finish(dir)?;
+        // What was deleted before is not in the table.
+        Ok(BlockEntry { erased_to: position, ..entry })
     }
 
     /// Writes last values and producers as they are now. What they hold beyond the table is

@@ -1,9 +1,11 @@
+use weir_model::{Sample, TagId};
+
 use super::*;
 
 fn batch(position: u64, samples: usize) -> LiveBatch {
     let time = weir_model::Timestamp::from_nanos(position as i64);
     let sample = Sample::good(time, weir_model::Value::Bool(true));
-    LiveBatch { position, tenant: TenantId(1), samples: vec![(TagId(1), sample); samples] }
+    LiveBatch { position, tenant: TenantId(1), samples: vec![(TagId(1), sample); samples].into() }
 }
 
 fn positions(live: &Live) -> Vec<u64> {
@@ -38,7 +40,8 @@ fn the_memory_is_bounded_by_bytes() {
     assert_eq!(positions(&stream.subscribe(Some(3))), [5, 6]);
     let text = weir_model::Value::text(&"x".repeat(1000)).unwrap();
     let mut long = batch(7, 1);
-    long.samples[0].1.value = Some(text);
+    let time = weir_model::Timestamp::from_nanos(7);
+    long.samples = vec![(TagId(1), Sample::good(time, text))].into();
     stream.publish(long);
     let live = stream.subscribe(Some(6));
     assert!(live.replay.is_empty() && live.missed);

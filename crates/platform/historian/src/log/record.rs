@@ -5,27 +5,34 @@
 //! together and made durable by one `fdatasync`, before the next group was written: so a record
 //! whose group began after position `p` proves that `p` had been durable.
 //!
-//! Payload: flags (1: bit 0 backfill, bit 1 producer), tenant (4), arrival in nanoseconds (8),
-//! with a producer the length of its name (1), the name and the sequence (8), then the number of
-//! samples (4) and each sample: the difference of its tag to the one before (zigzag varint), the
-//! difference of its time likewise, its quality (varint), then 0 for no value or the bytes of
-//! [`Value::encode`], whose first is never 0.
+//! Payload: flags (1: bit 0 backfill, bit 1 producer, bit 2 columns, bit 3 deletion), tenant (4), arrival in
+//! nanoseconds (8), with a producer the length of its name (1), the name and the sequence (8), then
+//! the number of samples (4) and the samples as [`columns`](super::columns) has them. A deletion has
+//! after the arrival its tag (4), from (8), to (8), and 0, or 1 and the tag's newest sample after it:
+//! time (8), quality (4), value (0 for none, else the bytes of [`Value::encode`]).
+//!
+//! Segments of format 1 have no columns but one sample after the other: the difference of its tag to
+//! the one before (zigzag varint), the difference of its time likewise, its quality (varint), then 0
+//! for no value or the bytes of [`Value::encode`], whose first is never 0.
 
-use weir_model::{Batch, Producer, Quality, Sample, TagId, TenantId, Timestamp, Value};
+use weir_model::{Batch, Producer, Quality, Sample, Samples, TagId, TenantId, Timestamp, Value};
+
+use super::columns;
+use super::varint::{take_varint, unzigzag};
 
 use crate::BATCH_BYTES_MAX;
+use crate::deletion::{Deletion, Entry};
 
 /// Bytes before the payload.
 pub(crate) const RECORD_HEADER_BYTES: usize = 20;
 
-/// Bytes of the shortest sample: one each for tag, time, quality and value.
+/// Bytes of the shortest sample of format 1: one each for tag, time, quality and value.
 const SAMPLE_BYTES_MIN: usize = 4;
-
-/// Bytes of the longest sample without its value: 5 each for tag and quality, 10 for the time.
-const SAMPLE_BYTES_MAX: usize = 20;
 
 const BACKFILL: u8 = 1;
 const PRODUCER: u8 = 2;
+const COLUMNS: u8 = 4;
+const DELETION: u8 = 8;
 
 /// A record as it lies in a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,26 +91,14 @@ pub(crate) fn decode_frame(bytes: &[u8]) -> Result<Frame<'_>, RecordError> {
 /// The most bytes that [`encode_batch`] can take for the batch.
 pub(crate) fn batch_bytes_max(batch: &Batch) -> usize {
     let producer = batch.producer.as_ref().map_or(0, |producer| 9 + producer.name().len());
-    let samples = batch
-        .samples
-        .iter()
-        .map(|(_, sample)| SAMPLE_BYTES_MAX + sample.value.as_ref().map_or(1, value_bytes));
-    17 + producer + samples.sum::<usize>()
-}
-
-fn value_bytes(value: &Value) -> usize {
-    match value {
-        Value::Text(text) => 5 + text.len(),
-        Value::Array(items) => 5 + items.iter().map(value_bytes).sum::<usize>(),
-        _ => 9,
-    }
+    17 + producer + columns::bytes_max(&batch.samples)
 }
 
 /// Appends the payload of a batch.
 pub(crate) fn encode_batch(batch: &Batch, out: &mut Vec<u8>) {
     let backfill = if batch.backfill { BACKFILL } else { 0 };
     let producer = if batch.producer.is_some() { PRODUCER } else { 0 };
-    out.push(backfill | producer);
+    out.push(backfill | producer | COLUMNS);
     out.extend_from_slice(&batch.tenant.0.to_le_bytes());
     out.extend_from_slice(&batch.arrival.nanos().to_le_bytes());
     if let Some(producer) = &batch.producer {
@@ -113,55 +108,115 @@ pub(crate) fn encode_batch(batch: &Batch, out: &mut Vec<u8>) {
         out.extend_from_slice(&producer.sequence.to_le_bytes());
     }
     out.extend_from_slice(&(batch.samples.len() as u32).to_le_bytes());
-    let (mut last_tag, mut last_time) = (0u32, batch.arrival.nanos());
-    for (tag, sample) in &batch.samples {
-        put_varint(zigzag(i64::from(tag.0) - i64::from(last_tag)), out);
-        put_varint(zigzag(sample.time.nanos().wrapping_sub(last_time)), out);
-        put_varint(u64::from(sample.quality.code()), out);
-        match &sample.value {
+    columns::encode(&batch.samples, batch.arrival, out);
+}
+
+/// Appends the payload of a deletion. Its position is that of the record.
+pub(crate) fn encode_deletion(
+    deletion: &Deletion,
+    latest: Option<&Sample>,
+    arrival: Timestamp,
+    out: &mut Vec<u8>,
+) {
+    out.push(DELETION);
+    out.extend_from_slice(&deletion.tenant.0.to_le_bytes());
+    out.extend_from_slice(&arrival.nanos().to_le_bytes());
+    out.extend_from_slice(&deletion.tag.to_le_bytes());
+    out.extend_from_slice(&deletion.from.to_le_bytes());
+    out.extend_from_slice(&deletion.to.to_le_bytes());
+    out.push(u8::from(latest.is_some()));
+    if let Some(Sample { time, value, quality }) = latest {
+        out.extend_from_slice(&time.nanos().to_le_bytes());
+        out.extend_from_slice(&quality.code().to_le_bytes());
+        match value {
             Some(value) => value.encode(out),
             None => out.push(0),
         }
-        (last_tag, last_time) = (tag.0, sample.time.nanos());
     }
 }
 
-/// Reads the payload of a record. Allocates at most what so many bytes can hold.
-pub(crate) fn decode_batch(payload: &[u8]) -> Result<Batch, RecordError> {
+/// Reads the payload of the record at a position. Allocates at most what so many bytes can hold.
+pub(crate) fn decode(payload: &[u8], position: u64) -> Result<Entry, RecordError> {
     let mut bytes = payload;
     let [flags] = take(&mut bytes)?;
-    if flags & !(BACKFILL | PRODUCER) != 0 {
+    if flags & !(BACKFILL | PRODUCER | COLUMNS) != 0 && flags != DELETION {
         return Err(RecordError("it has unknown flags"));
     }
     let tenant = TenantId(u32::from_le_bytes(take(&mut bytes)?));
     let arrival = Timestamp::from_nanos(i64::from_le_bytes(take(&mut bytes)?));
+    if flags == DELETION {
+        return decode_deletion(bytes, tenant, position);
+    }
     let producer = if flags & PRODUCER != 0 { Some(decode_producer(&mut bytes)?) } else { None };
     let count = u32::from_le_bytes(take(&mut bytes)?) as usize;
-    if count > bytes.len() / SAMPLE_BYTES_MIN {
-        return Err(RecordError("it has fewer samples than it says"));
-    }
-    let mut samples = Vec::with_capacity(count);
-    let (mut last_tag, mut last_time) = (0, arrival.nanos());
-    for _ in 0..count {
-        let tag = i64::from(last_tag).wrapping_add(unzigzag(take_varint(&mut bytes)?));
-        last_tag = u32::try_from(tag).map_err(|_| RecordError("a tag is out of range"))?;
-        last_time = unzigzag(take_varint(&mut bytes)?).wrapping_add(last_time);
-        let quality = u32::try_from(take_varint(&mut bytes)?)
-            .map_err(|_| RecordError("a quality is out of range"))?;
-        let value = match bytes.split_first() {
-            Some((0, rest)) => {
-                bytes = rest;
-                None
-            }
-            _ => Some(Value::decode(&mut bytes).map_err(|_| RecordError("a value is unreadable"))?),
-        };
-        let (time, quality) = (Timestamp::from_nanos(last_time), Quality::from_code(quality));
-        samples.push((TagId(last_tag), Sample { time, value, quality }));
-    }
+    let samples = if flags & COLUMNS != 0 {
+        columns::decode(&mut bytes, count, arrival)?
+    } else {
+        decode_rows(&mut bytes, count, arrival)?
+    };
     if !bytes.is_empty() {
         return Err(RecordError("it has bytes behind its samples"));
     }
-    Ok(Batch { tenant, producer, backfill: flags & BACKFILL != 0, arrival, samples })
+    let backfill = flags & BACKFILL != 0;
+    Ok(Entry::Batch(Batch { tenant, producer, backfill, arrival, samples }))
+}
+
+fn decode_deletion(
+    mut bytes: &[u8],
+    tenant: TenantId,
+    position: u64,
+) -> Result<Entry, RecordError> {
+    let tag = u32::from_le_bytes(take(&mut bytes)?);
+    let from = i64::from_le_bytes(take(&mut bytes)?);
+    let to = i64::from_le_bytes(take(&mut bytes)?);
+    let latest = match take(&mut bytes)? {
+        [0] => None,
+        [1] => {
+            let time = Timestamp::from_nanos(i64::from_le_bytes(take(&mut bytes)?));
+            let quality = Quality::from_code(u32::from_le_bytes(take(&mut bytes)?));
+            Some(Sample { time, value: decode_value(&mut bytes)?, quality })
+        }
+        _ => return Err(RecordError("its newest sample is unreadable")),
+    };
+    if !bytes.is_empty() {
+        return Err(RecordError("it has bytes behind its deletion"));
+    }
+    Ok(Entry::Deletion(Deletion { tenant, tag, from, to, position }, latest))
+}
+
+/// No value, or one.
+fn decode_value(bytes: &mut &[u8]) -> Result<Option<Value>, RecordError> {
+    match bytes.split_first() {
+        Some((0, rest)) => {
+            *bytes = rest;
+            Ok(None)
+        }
+        _ => Value::decode(bytes).map(Some).map_err(|_| RecordError("a value is unreadable")),
+    }
+}
+
+/// The samples of format 1.
+fn decode_rows(
+    bytes: &mut &[u8],
+    count: usize,
+    arrival: Timestamp,
+) -> Result<Samples, RecordError> {
+    if count > bytes.len() / SAMPLE_BYTES_MIN {
+        return Err(RecordError("it has fewer samples than it says"));
+    }
+    let mut samples = Samples::with_capacity(count);
+    let (mut last_tag, mut last_time) = (0, arrival.nanos());
+    for _ in 0..count {
+        let tag = i64::from(last_tag).wrapping_add(unzigzag(take_varint(bytes)?));
+        last_tag = u32::try_from(tag).map_err(|_| RecordError("a tag is out of range"))?;
+        last_time = unzigzag(take_varint(bytes)?).wrapping_add(last_time);
+        let quality = u32::try_from(take_varint(bytes)?)
+            .map_err(|_| RecordError("a quality is out of range"))?;
+        let value = decode_value(bytes)?;
+        let (time, quality) = (Timestamp::from_nanos(last_time), Quality::from_code(quality));
+        samples.push(TagId(last_tag), Sample { time, value, quality });
+    }
+    Ok(samples)
 }
 
 fn decode_producer(bytes: &mut &[u8]) -> Result<Producer, RecordError> {
@@ -178,34 +233,6 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], RecordError> {
     let (head, rest) = bytes.split_first_chunk().ok_or(RecordError("it ends too early"))?;
     *bytes = rest;
     Ok(*head)
-}
-
-fn zigzag(x: i64) -> u64 {
-    ((x << 1) ^ (x >> 63)) as u64
-}
-
-fn unzigzag(x: u64) -> i64 {
-    (x >> 1) as i64 ^ -((x & 1) as i64)
-}
-
-fn put_varint(mut x: u64, out: &mut Vec<u8>) {
-    while x >= 0x80 {
-        out.push(x as u8 | 0x80);
-        x >>= 7;
-    }
-    out.push(x as u8);
-}
-
-fn take_varint(bytes: &mut &[u8]) -> Result<u64, RecordError> {
-    let mut x = 0;
-    for (index, byte) in bytes.iter().take(10).enumerate() {
-        x |= u64::from(byte & 0x7F) << (7 * index);
-        if byte & 0x80 == 0 {
-            *bytes = &bytes[index + 1..];
-            return Ok(x);
-        }
-    }
-    Err(RecordError("a number is unreadable"))
 }
 
 #[cfg(test)]

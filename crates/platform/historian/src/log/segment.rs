@@ -68,8 +68,8 @@ pub(crate) fn read(
 ) -> Result<End, HistorianError> {
     let damage = |offset, reason: &str| HistorianError::corrupt(&segment.path, offset, reason);
     match decode_header(bytes) {
-        Some((FORMAT, first)) if first == segment.first => {}
-        Some((FORMAT, _)) => return Err(damage(0, "its name and its first position differ")),
+        Some((1..=FORMAT, first)) if first == segment.first => {}
+        Some((1..=FORMAT, _)) => return Err(damage(0, "its name and its first position differ")),
         Some((found, _)) => {
             let file = segment.path.clone();
             return Err(HistorianError::Format { file, found, supported: FORMAT });

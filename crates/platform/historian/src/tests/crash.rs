@@ -62,7 +62,7 @@ fn crash_batch(producer: u64, sequence: u64) -> Batch {
         let time = at((sequence as i64 * 50 + index) * SECOND / 100);
         (TagId(producer as u32), Sample::good(time, Value::U64(sequence)))
     });
-    produced(&format!("p{producer}"), sequence, samples.collect())
+    produced(&format!("p{producer}"), sequence, samples.collect::<Samples>())
 }
 
 /// Starts the child, kills it after so long, and gives the sequences it acknowledged.

@@ -270,7 +270,7 @@ async fn times_too_far_in_the_future_refuse_the_whole_batch() {
     assert_eq!(refused, AppendError::TimeInFuture { index: 2, tag: TagId(3), time, latest });
     assert!(all(&historian, 1).await.is_empty());
     assert_eq!(historian.stats().refused, 1);
-    batch.samples.pop();
+    batch.samples = batch.samples.pick(&[0, 1]);
     assert_eq!(historian.append(batch).await.unwrap().position, 1);
 }
 
@@ -414,4 +414,85 @@ async fn a_full_queue_slows_and_then_refuses() {
         }
     }
     assert_eq!(historian.stats().queue_bytes, 0);
+}
+
+#[tokio::test]
+async fn many_tags_are_read_page_by_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let historian = open(dir.path());
+    for round in 0..3i64 {
+        let moments = (0..5000).map(|moment| moment * SECOND + round);
+        let samples =
+            moments.flat_map(|time| (0..3).map(move |tag| (TagId(tag), number(time, 1.5))));
+        historian.append(batch(samples.collect())).await.unwrap();
+        if round == 0 {
+            historian.flush().await.unwrap();
+        }
+    }
+    let span = (at(10 * SECOND), at(4000 * SECOND));
+    let mut pages = historian.scan(TENANT, vec![TagId(2), TagId(9), TagId(0)], span).await.unwrap();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.unwrap();
+        assert!((1..=crate::PAGE_SAMPLES_MAX).contains(&page.len()));
+        found.extend(page.iter());
+    }
+    let mut expected = Vec::new();
+    for tag in [2, 0] {
+        let of_tag = historian.range(TENANT, TagId(tag), span.0, span.1, 1_000_000).await.unwrap();
+        assert_eq!(of_tag.len(), 3 * 3990);
+        expected.extend(of_tag.into_iter().map(|sample| (TagId(tag), sample)));
+    }
+    assert!(found == expected);
+    // Who goes away ends the scan, and gives its place to others.
+    for _ in 0..20 {
+        let mut pages = historian.scan(TENANT, vec![TagId(1)], span).await.unwrap();
+        pages.next().await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_deleted_leaves_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let historian = open(dir.path());
+    for tag in 0..3 {
+        let samples = (0..100).map(|second| (TagId(tag), number(second * SECOND, 1.0)));
+        historian.append(batch(samples.collect())).await.unwrap();
+    }
+    historian.flush().await.unwrap();
+    let span = |from, to| (at(from * SECOND), at(to * SECOND));
+    historian.delete(TENANT, TagId(1), span(10, 1000), at(0)).await.unwrap();
+    assert_eq!(historian.last(TENANT, TagId(1)), Some(number(9 * SECOND, 1.0)));
+    assert_eq!(all(&historian, 1).await.len(), 10);
+    let of_other_tenant = historian.delete(TenantId(2), TagId(2), span(0, 1000), at(0)).await;
+    of_other_tenant.unwrap();
+    assert_eq!(all(&historian, 2).await.len(), 100);
+    assert_eq!(historian.stats().deletions, 2);
+    historian.flush().await.unwrap();
+    until(|| historian.stats().deletions == 0).await;
+    let rows = || historian.shared().view().version.blocks().map(|b| b.entry().rows).sum::<u64>();
+    assert_eq!(rows(), 210);
+    for tag in 0..3 {
+        historian
+            .delete(TENANT, TagId(tag), (Timestamp::MIN, Timestamp::MAX), at(0))
+            .await
+            .unwrap();
+    }
+    historian.flush().await.unwrap();
+    until(|| historian.stats().deletions == 0).await;
+    assert!(files(dir.path(), ".parquet").is_empty());
+    assert_eq!(historian.last(TENANT, TagId(0)), None);
+    drop(historian);
+    let historian = open(dir.path());
+    assert!(all(&historian, 1).await.is_empty());
+    assert_eq!(historian.last(TENANT, TagId(1)), None);
+}
+
+/// Waits for what another thread does.
+async fn until(done: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -88,9 +88,9 @@ async fn format_1_is_read() {
     for flushed in [false, true] {
         let historian = open(dir.path());
         let [in_blocks, in_log] = content();
-        for (tag, sample) in &in_blocks[0].samples[3..] {
-            assert_eq!(all(&historian, tag.0).await, std::slice::from_ref(sample));
-            assert_eq!(historian.last(TENANT, *tag).as_ref(), Some(sample));
+        for (tag, sample) in in_blocks[0].samples.iter().skip(3) {
+            assert_eq!(all(&historian, tag.0).await, std::slice::from_ref(&sample));
+            assert_eq!(historian.last(TENANT, tag), Some(sample));
         }
         let gap = Sample::without_value(at(2 * SECOND), Quality::NO_COMMUNICATION);
         let expected = [
@@ -120,18 +120,18 @@ fn a_newer_format_is_refused_by_name() {
     copy(&fixture(1), dir.path());
     let manifest = dir.path().join("manifest");
     let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, text.replacen("manifest 1 ", "manifest 2 ", 1)).unwrap();
+    fs::write(&manifest, text.replacen("manifest 1 ", "manifest 3 ", 1)).unwrap();
     let error = Historian::open(dir.path(), options()).unwrap_err();
     assert!(
-        matches!(&error, HistorianError::Format { file, found: 2, supported: 1 } if *file == manifest)
+        matches!(&error, HistorianError::Format { file, found: 3, supported: 2 } if *file == manifest)
     );
     fs::write(&manifest, text).unwrap();
     let segment = only_file(dir.path(), ".wal");
     let mut bytes = fs::read(&segment).unwrap();
-    bytes[8] = 2;
+    bytes[8] = 3;
     let crc = crc32c::crc32c(&bytes[..28]);
     bytes[28..32].copy_from_slice(&crc.to_le_bytes());
     fs::write(&segment, bytes).unwrap();
     let error = Historian::open(dir.path(), options()).unwrap_err();
-    assert!(matches!(&error, HistorianError::Format { file, found: 2, .. } if *file == segment));
+    assert!(matches!(&error, HistorianError::Format { file, found: 3, .. } if *file == segment));
 }

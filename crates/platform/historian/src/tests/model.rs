@@ -12,6 +12,7 @@ use crate::{AppendError, SEQUENCE_WINDOW};
 #[derive(Debug, Clone)]
 enum Step {
     Append { samples: Vec<(u8, i64, u8)>, backfill: bool, producer: Option<(u8, u64)> },
+    Delete { tag: u8, from: i64, length: i64 },
     Flush,
     Drop,
     Close,
@@ -20,6 +21,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     // Few times, so that many meet; two days; nanoseconds.
     let time = prop_oneof![0..40i64, Just(DAY), Just(DAY + 7), -3..3i64];
+    let deletion = (0..3u8, time.clone(), prop_oneof![0..20i64, Just(DAY)]);
     let samples = vec((0..3u8, time, 0..12u8), 0..12);
     // Around each other, and around the end of the window.
     let sequence = prop_oneof![4 => 0..6u64, 2 => 125..135u64, 1 => 250..262u64];
@@ -27,6 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (samples, any::<bool>(), producer)
             .prop_map(|(samples, backfill, producer)| Step::Append { samples, backfill, producer }),
+        2 => deletion.prop_map(|(tag, from, length)| Step::Delete { tag, from, length }),
         2 => Just(Step::Flush),
         1 => Just(Step::Drop),
         1 => Just(Step::Close),
@@ -62,6 +65,11 @@ async fn check(historian: &Historian, model: &Model) {
         let samples: Vec<Sample> = expected.values().cloned().collect();
         assert_eq!(all(historian, tag).await, samples);
         assert_eq!(historian.last(TENANT, TagId(tag)).as_ref(), samples.last());
+        let before = |before| historian.latest_before(TENANT, TagId(tag), at(before));
+        for time in [7, DAY + 7, i64::MAX - START] {
+            let latest = expected.range(..START + time).next_back().map(|(_, sample)| sample);
+            assert_eq!(before(time).await.unwrap().as_ref(), latest);
+        }
         let (from, to) = (at(5), at(DAY));
         let part: Vec<Sample> = expected
             .range(from.nanos()..to.nanos())
@@ -115,6 +123,12 @@ async fn run(steps: Vec<Step>) {
                     model.tags.entry(tag.0).or_default().insert(sample.time.nanos(), sample);
                 }
             }
+            Step::Delete { tag, from, length } => {
+                let (tag, span) = (u32::from(tag), (at(from), at(from + length)));
+                historian.delete(TENANT, TagId(tag), span, at(0)).await.unwrap();
+                let kept = |time: &i64| !(span.0.nanos()..span.1.nanos()).contains(time);
+                model.tags.entry(tag).or_default().retain(|time, _| kept(time));
+            }
             Step::Flush => historian.flush().await.unwrap(),
             Step::Drop => {
                 drop(historian);
@@ -131,7 +145,7 @@ async fn run(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn any_interleaving_reads_like_a_map(steps in vec(step(), 1..24)) {

@@ -18,6 +18,7 @@ fn blocks(rows: &[u64]) -> Vec<Arc<Block>> {
         time_min: 0,
         time_max: 0,
         position_max: 0,
+        erased_to: 0,
     };
     let dir = std::path::Path::new("nowhere");
     rows.iter().enumerate().map(|block| Block::new(dir, &disk, entry(block))).collect()

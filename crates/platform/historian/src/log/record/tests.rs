@@ -29,7 +29,7 @@ fn batch() -> impl Strategy<Value = Batch> {
             producer: producer.map(|(name, sequence)| Producer::new(&name, sequence).unwrap()),
             backfill,
             arrival: Timestamp::from_nanos(arrival),
-            samples,
+            samples: samples.into(),
         },
     )
 }
@@ -40,12 +40,33 @@ proptest! {
         let mut bytes = Vec::new();
         encode_batch(&batch, &mut bytes);
         prop_assert!(bytes.len() <= batch_bytes_max(&batch));
-        prop_assert_eq!(&decode_batch(&bytes).unwrap(), &batch);
+        prop_assert_eq!(decode(&bytes, 1), Ok(Entry::Batch(batch)));
         for end in 0..bytes.len() {
-            prop_assert!(decode_batch(&bytes[..end]).is_err());
+            prop_assert!(decode(&bytes[..end], 1).is_err());
         }
         bytes.push(0);
-        prop_assert!(decode_batch(&bytes).is_err());
+        prop_assert!(decode(&bytes, 1).is_err());
+    }
+
+    #[test]
+    fn a_deletion_is_read_as_it_was_written(
+        (tenant, tag, from, to) in any::<(u32, u32, i64, i64)>(),
+        latest in proptest::option::of((any::<i64>(), any::<u32>(), proptest::option::of(value()))),
+    ) {
+        let position = 7;
+        let deletion = Deletion { tenant: TenantId(tenant), tag, from, to, position };
+        let latest = latest.map(|(time, quality, value)| {
+            let (time, quality) = (Timestamp::from_nanos(time), Quality::from_code(quality));
+            Sample { time, value, quality }
+        });
+        let mut bytes = Vec::new();
+        encode_deletion(&deletion, latest.as_ref(), Timestamp::from_nanos(from), &mut bytes);
+        for end in 0..bytes.len() {
+            prop_assert!(decode(&bytes[..end], position).is_err());
+        }
+        prop_assert_eq!(decode(&bytes, position), Ok(Entry::Deletion(deletion, latest)));
+        bytes.push(0);
+        prop_assert!(decode(&bytes, position).is_err());
     }
 
     #[test]
@@ -70,11 +91,11 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_an_error_or_a_batch(bytes in vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_an_error_or_an_entry(bytes in vec(any::<u8>(), 0..300)) {
         let _ = decode_frame(&bytes);
-        if let Ok(batch) = decode_batch(&bytes) {
+        if let Ok(Entry::Batch(batch)) = decode(&bytes, 1) {
             // What it holds fits the bytes it came from.
-            prop_assert!(batch.samples.len() <= bytes.len() / SAMPLE_BYTES_MIN);
+            prop_assert!(batch.samples.len() <= bytes.len() / columns::SAMPLE_BYTES_MIN);
         }
     }
 
@@ -89,7 +110,7 @@ proptest! {
             let index = index.index(bytes.len());
             bytes[index] = byte;
         }
-        let _ = decode_batch(&bytes);
+        let _ = decode(&bytes, 1);
     }
 }
 
@@ -100,11 +121,11 @@ fn a_number_of_samples_that_cannot_be_is_refused_before_memory_is_taken() {
         producer: None,
         backfill: false,
         arrival: Timestamp::from_nanos(0),
-        samples: vec![],
+        samples: Samples::default(),
     };
     let mut bytes = Vec::new();
     encode_batch(&empty, &mut bytes);
     let count = bytes.len() - 4;
     bytes[count..].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert_eq!(decode_batch(&bytes), Err(RecordError("it has fewer samples than it says")));
+    assert_eq!(decode(&bytes, 1), Err(RecordError("it has fewer samples than it says")));
 }
