@@ -24,12 +24,10 @@ const NAME = `Test bench ${process.pid}`;
 /** Two points of the demo's device, as rows of a spreadsheet. */
 function rows() {
   const points = plc.points.filter(
-    ({ source }) =>
-      source.address.unit === null ||
-      source.address.unit === undefined ||
-      source.address.unit === plc.settings.unit,
+    ({ address }) =>
+      address.unit === null || address.unit === undefined || address.unit === plc.settings.unit,
   );
-  const lines = points.slice(0, 2).map(({ name, unit, source: { address, scaling } }) => {
+  const lines = points.slice(0, 2).map(({ name, unit, address, scaling }) => {
     const { factor = 1, offset = 0 } = scaling.at(-1) ?? {};
     return [`${NAME} ${name}`, address.table, address.address, address.type, unit ?? '', factor, offset].join(
       '\t',
@@ -41,8 +39,8 @@ function rows() {
 /** An address that answers in the place of the first point's: with the same table and type. */
 async function readable(device) {
   const { points } = await api(`/devices/${encodeURIComponent(device.id)}`);
-  const { table, type, address } = points[0].source.address;
-  const like = plc.points.map((point) => point.source.address).filter((one) => one.table === table && one.type === type);
+  const { table, type, address } = points[0].address;
+  const like = plc.points.map((point) => point.address).filter((one) => one.table === table && one.type === type);
   return (like.find((one) => one.address !== address) ?? like[0]).address;
 }
 
@@ -205,7 +203,7 @@ test('a device and its points are edited, many at a time', async () => {
   await page.getByRole('heading', { name: NAME, exact: true, level: 1 }).waitFor();
   const { points } = await api(`/devices/${encodeURIComponent(device.id)}`);
   assert.deepEqual(
-    points.map((one) => one.source.poll_ms),
+    points.map((one) => one.poll_ms),
     [750, 750],
   );
   await close();

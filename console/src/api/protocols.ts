@@ -31,6 +31,8 @@ export interface FieldSchema {
   'x-advanced'?: boolean;
   'x-multiline'?: boolean;
   'x-trust'?: boolean;
+  /** Whether it is one device's own rather than of its type. */
+  'x-own'?: boolean;
   'x-when'?: Record<string, Json[]>;
   'x-order'?: string[];
 }

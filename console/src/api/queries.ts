@@ -1,7 +1,7 @@
 // What several pages ask for.
 import { keepPreviousData, useInfiniteQuery, useQuery, type UseQueryResult } from '@tanstack/react-query';
 import { get, getAll, getVersioned, withId, withQuery, type Parameters, type Versioned } from './client';
-import type { Asset, Device, MqttClients, Overview, Page, Tag } from './types';
+import type { Asset, Device, MqttClients, OpcUaClients, Overview, Page, Tag } from './types';
 import type { Abilities, Protocol, ProtocolSchema } from './protocols';
 
 /** How often states that no stream carries are asked for again. */
@@ -100,6 +100,15 @@ export function useMqttClients(filter: { q: string; connected: string }) {
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
     placeholderData: keepPreviousData,
+    refetchInterval: REFRESH_MS,
+  });
+}
+
+/** The node's OPC UA server, its clients and their sessions. */
+export function useOpcUaClients(): UseQueryResult<OpcUaClients> {
+  return useQuery({
+    queryKey: ['opcua', 'clients'],
+    queryFn: ({ signal }) => get<OpcUaClients>('/opcua/clients', signal),
     refetchInterval: REFRESH_MS,
   });
 }

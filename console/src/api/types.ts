@@ -232,6 +232,14 @@ export interface DeviceStatus {
   counters: Record<string, number>;
 }
 
+/** A point of a device as it is read: a tag with its address. It may be sent back. */
+export interface Point extends Omit<Tag, 'protocol' | 'device' | 'source'> {
+  address: JsonObject;
+  scaling: Scaling[];
+  poll_ms: number | null;
+  write: WriteLimits | null;
+}
+
 /** A point as it is created or changed: a tag with an address. */
 export interface PointDraft {
   id?: Id;
@@ -264,7 +272,7 @@ export interface Device {
   own_grade: Grade | null;
   status: DeviceStatus | null;
   /** Only where one device is read. */
-  points?: Tag[];
+  points?: Point[];
   version: number;
 }
 
@@ -338,6 +346,50 @@ export interface MqttClients extends Page<MqttClient> {
   broker: { address: string; tls: boolean; sessions: number; retained: number } | null;
 }
 
+/** The node's OPC UA server. */
+export interface OpcUaStatus {
+  address: string;
+  /** What clients enter to connect. */
+  url: string;
+  application_uri: string;
+  certificate: PeerCertificate;
+  /** `None` is neither signed nor encrypted. */
+  policies: string[];
+  sessions: OpcUaSession[];
+  sessions_max: number;
+  subscriptions: number;
+  monitored_items: number;
+}
+
+export interface OpcUaSession {
+  name: string;
+  /** None before it has shown who it is. */
+  user: string | null;
+  /** Whether it showed an API token as its password. */
+  token: boolean;
+  application_uri: string;
+  address: string;
+  /** The thumbprint; none without security. */
+  certificate: string | null;
+  encrypted: boolean;
+  idle_s: number;
+}
+
+/** A program that the OPC UA server lets in, or has turned away. */
+export interface OpcUaClient {
+  certificate: PeerCertificate;
+  application_uri: string | null;
+  trusted: boolean;
+  /** Since when it is trusted, or when it was last refused. */
+  since: Time;
+}
+
+export interface OpcUaClients {
+  /** None where the server does not run. */
+  server: OpcUaStatus | null;
+  items: OpcUaClient[];
+}
+
 export interface TestReport {
   message: string;
   latency_ms: number;
@@ -389,6 +441,8 @@ export interface ImportReport {
   devices_changed: number;
   points_created: number;
   points_changed: number;
+  /** How much is wrong; `errors` has the first of it. */
+  errors_total: number;
   errors: { line: number; field: string; detail: string }[];
 }
 

@@ -109,6 +109,15 @@ export function Connection(props: ConnectionProps) {
             onClick={() => void discover()}
           />
         ) : null}
+        {searching ? (
+          <Button
+            label={t('action.cancel')}
+            onClick={() => {
+              stop.current?.abort();
+              setSearching(false);
+            }}
+          />
+        ) : null}
         <Button
           icon="play"
           label={t('device.test')}
@@ -117,6 +126,11 @@ export function Connection(props: ConnectionProps) {
         />
       </div>
       <div ref={result} className="connection-result">
+      {searching ? (
+        <p className="muted" role="status">
+          {t('connection.searching')}
+        </p>
+      ) : null}
       {found ? (
         <section className="found" aria-label={t('connection.found')}>
           <h3>{found.length > 0 ? t('connection.found') : t('connection.foundNothing')}</h3>

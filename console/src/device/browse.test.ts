@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BrowseItem } from '../api/types';
-import { browseRows, nameFor, ROOT, UNLOADED, valuesBelow, type Branch, type Branches } from './browse';
+import { browseRows, fitName, nameFor, ROOT, UNLOADED, valuesBelow, type Branch, type Branches } from './browse';
 import { argumentOf } from './argument';
 
 const item = (at: string, more: Partial<BrowseItem> = {}): BrowseItem => ({
@@ -60,6 +60,25 @@ describe('what a device offers', () => {
     expect(nameFor(speed, ['line', 'press'], new Set(['speed']))).toBe('press speed');
     expect(nameFor(speed, [], new Set(['speed', 'speed 2']))).toBe('speed 3');
     expect(nameFor(item('x', { name: ' ' }), [], new Set())).toBe('1 2');
+  });
+
+  it('makes a name that the node takes of whatever a device says', () => {
+    const bytes = (text: string) => new TextEncoder().encode(text).length;
+    expect(fitName('\u0000Speed\r\n of\tpump\u007f ')).toBe('Speed of pump');
+    expect(fitName('\u202egniK\u2066')).toBe('gniK');
+    expect(fitName('\ud83d')).toBe('');
+    expect(fitName('液位 🛢️')).toBe('液位 🛢️');
+    for (const long of ['x'.repeat(65_536), '液'.repeat(65_536), '🛢'.repeat(65_536), `a${'🛢'.repeat(500)}`]) {
+      const name = fitName(long);
+      expect(bytes(name)).toBeLessThanOrEqual(240);
+      expect(bytes(name)).toBeGreaterThan(110);
+      expect(JSON.stringify(name)).not.toMatch(/\\ud[89a-f]/);
+      const next = nameFor(item('x', { name: long }), [], new Set([name.toLowerCase()]));
+      expect(bytes(next)).toBeLessThanOrEqual(256);
+    }
+    // Names that differ by case alone, or not at all once they are fit, stay apart.
+    expect(nameFor(item('x', { name: 'SPEED' }), [], new Set(['speed']))).toBe('SPEED 2');
+    expect(nameFor(item('x', { name: 'speed\u0001' }), [], new Set(['speed']))).toBe('speed 2');
   });
 
   it('takes arguments of methods as JSON where they are some', () => {

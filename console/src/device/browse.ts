@@ -98,8 +98,26 @@ export function addressKey(item: Pick<BrowseItem, 'address'>): string {
   return JSON.stringify(item.address);
 }
 
-/** Longest name made of the way to a value. */
-const NAME_LENGTH_MAX = 120;
+/** Longest name that is made of what a device says, in characters and in bytes of UTF-8; a number still fits behind it. */
+const NAME_CHARACTERS_MAX = 120;
+const NAME_BYTES_MAX = 240;
+
+/** What no name has: control characters, those that turn the direction of writing, halves of characters. */
+const UNFIT = /[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069\p{Cs}]+/gu;
+
+/** The name that a device gives, as a tag may have it; empty where nothing is left of it. */
+export function fitName(name: string): string {
+  // What lies beyond is cut off anyway, and a device may send a book.
+  const whole = name.slice(0, 4 * NAME_BYTES_MAX).replace(UNFIT, ' ').replace(/\s+/gu, ' ').trim();
+  let fit = '';
+  let bytes = 0;
+  for (const character of [...whole].slice(0, NAME_CHARACTERS_MAX)) {
+    bytes += new TextEncoder().encode(character).length;
+    if (bytes > NAME_BYTES_MAX) break;
+    fit += character;
+  }
+  return fit.trim();
+}
 
 /**
  * A name for a value that no other has: its own, else with as much of the way to it as tells it
@@ -108,9 +126,9 @@ const NAME_LENGTH_MAX = 120;
 export function nameFor(item: BrowseItem, path: readonly string[], taken: ReadonlySet<string>): string {
   const free = (name: string) => !taken.has(name.toLowerCase());
   for (let parents = 0; parents <= path.length; parents++) {
-    const name = [...path.slice(path.length - parents), item.name].join(' ').trim().slice(0, NAME_LENGTH_MAX);
+    const name = fitName([...path.slice(path.length - parents), item.name].join(' '));
     if (name && free(name)) return name;
   }
-  const base = item.name.trim().slice(0, NAME_LENGTH_MAX) || '1';
+  const base = fitName(item.name) || '1';
   for (let number = 2; ; number++) if (free(`${base} ${number}`)) return `${base} ${number}`;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ProtocolSchema } from '../api/protocols';
-import type { Device, Tag, Template } from '../api/types';
+import type { Device, Point, Template } from '../api/types';
 import { deviceDraft } from './draft';
 import { commonSettings, relativeName, templateFile, templateInFile, templateOf, textOfTemplate } from './template';
 
@@ -8,7 +8,7 @@ const schema: ProtocolSchema = {
   title: 'Test',
   settings: {
     properties: {
-      host: { type: 'string' },
+      host: { type: 'string', 'x-own': true },
       broker: { enum: ['inside', 'outside'], default: 'outside' },
       unit: { type: 'integer', default: 1 },
       password: { type: 'string', 'x-secret': true },
@@ -20,7 +20,7 @@ const schema: ProtocolSchema = {
   abilities: { discover: false, browse: false, write: true, call: false },
 };
 
-const tag: Tag = {
+const point: Point = {
   id: '88.1/p1-speed',
   name: 'Pump 1 speed',
   names: { 'zh-CN': '1号泵转速', en: 'Pump 1 speed' },
@@ -34,17 +34,13 @@ const tag: Tag = {
   domain: null,
   range: { low: 0, high: 3000 },
   labels: { '0': 'off' },
-  protocol: 'test',
-  device: '88.1/p1',
-  source: {
-    device: '88.1/p1',
-    protocol: 'test',
-    address: { address: 7 },
-    scaling: [
-      { effective: '2025-01-01T00:00:00Z', factor: 1, offset: 0 },
-      { effective: '2026-01-01T00:00:00Z', factor: 0.5, offset: 1 },
-    ],
-  },
+  address: { address: 7 },
+  scaling: [
+    { effective: '2025-01-01T00:00:00Z', factor: 1, offset: 0 },
+    { effective: '2026-01-01T00:00:00Z', factor: 0.5, offset: 1 },
+  ],
+  poll_ms: null,
+  write: null,
   last: null,
   version: 3,
 };
@@ -60,7 +56,7 @@ const device: Device = {
   grade: 'general',
   own_grade: 'general',
   status: null,
-  points: [tag],
+  points: [point],
   version: 9,
 };
 
@@ -87,8 +83,8 @@ describe('a template', () => {
     const draft = deviceDraft(text, schema, undefined, new Date());
     expect(draft.settings).toMatchObject({ host: '10.0.0.2', broker: 'inside', unit: 4 });
     expect(draft.grade).toBe('general');
-    const [point] = draft.points;
-    expect(point).toMatchObject({
+    const [again] = draft.points;
+    expect(again).toMatchObject({
       name: 'Pump 2 speed',
       names: { 'zh-CN': '2号泵 转速', en: 'Pump 2 speed' },
       description: 'At the shaft',
@@ -98,7 +94,7 @@ describe('a template', () => {
       range: { low: 0, high: 3000 },
       asset: null,
     });
-    expect(point).not.toHaveProperty('id');
+    expect(again).not.toHaveProperty('id');
     expect(deviceDraft({ ...text, prefixed: false }, schema, undefined, new Date()).points[0]!.name).toBe('speed');
   });
 

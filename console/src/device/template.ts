@@ -1,30 +1,13 @@
 // Templates: what devices of one type have in common, taken from a device and given to new ones.
 import type { FieldSchema, ProtocolSchema } from '../api/protocols';
-import type { Device, Grade, JsonObject, Names, Tag, Template, TemplateInput, TemplatePoint } from '../api/types';
+import type { Device, JsonObject, Names, Point, Template, TemplateInput, TemplatePoint } from '../api/types';
 import { emptyPoint, pointText, type PointText } from '../points/points';
 import { formOf } from '../schema/form';
 import { deviceText, type DeviceText } from './draft';
 
-/** Names of settings that are one device's own: where it is, and who we are there. */
-const OWN = [
-  'url',
-  'endpoint',
-  'host',
-  'server',
-  'path',
-  'folder',
-  'file',
-  'done_folder',
-  'allow',
-  'client_id',
-  'edge_node',
-  'certificate',
-  'client_certificate',
-];
-
-/** Whether a setting stays with the device: its place, its secrets, the certificates reviewed for it. */
-export function isOwn(name: string, field: FieldSchema): boolean {
-  return Boolean(field['x-secret'] || field['x-trust']) || (OWN.includes(name) && !field.enum);
+/** Whether a setting stays with the device: its place, its name there, its secrets, its reviewed certificates. */
+export function isOwn(field: FieldSchema): boolean {
+  return Boolean(field['x-own'] || field['x-secret'] || field['x-trust']);
 }
 
 /** The settings that devices of the type have in common. */
@@ -32,7 +15,7 @@ export function commonSettings(settings: JsonObject, schema: ProtocolSchema): Js
   const fields = schema.settings.properties ?? {};
   return Object.fromEntries(
     Object.entries(settings).filter(
-      ([name, value]) => value !== null && fields[name] !== undefined && !isOwn(name, fields[name]),
+      ([name, value]) => value !== null && fields[name] !== undefined && !isOwn(fields[name]),
     ),
   );
 }
@@ -62,11 +45,11 @@ export function templateOf(device: Device, schema: ProtocolSchema, description: 
     protocol: device.protocol,
     settings: commonSettings(device.settings, schema),
     grade: device.own_grade,
-    points: (device.points ?? []).map((tag) => templatePoint(tag, deviceNames)),
+    points: (device.points ?? []).map((point) => templatePoint(point, deviceNames)),
   };
 }
 
-function templatePoint(tag: Tag, deviceNames: readonly string[]): TemplatePoint {
+function templatePoint(tag: Point, deviceNames: readonly string[]): TemplatePoint {
   const names: Names = Object.fromEntries(
     Object.entries(tag.names).map(([code, name]) => [code, relativeName(name, deviceNames)]),
   );
@@ -76,11 +59,11 @@ function templatePoint(tag: Tag, deviceNames: readonly string[]): TemplatePoint 
     description: tag.description,
     unit: tag.unit,
     data_type: tag.data_type,
-    address: tag.source?.address ?? {},
+    address: tag.address,
     // A new device has no history: the scaling in force holds for all that it ever reads.
-    scaling: (tag.source?.scaling ?? []).slice(-1).map((one) => ({ ...one, effective: '1970-01-01T00:00:00Z' })),
-    poll_ms: tag.source?.poll_ms ?? null,
-    write: tag.source?.write ?? null,
+    scaling: tag.scaling.slice(-1).map((one) => ({ ...one, effective: '1970-01-01T00:00:00Z' })),
+    poll_ms: tag.poll_ms,
+    write: tag.write,
     grade: tag.own_grade,
     domain: tag.domain,
     range: tag.range,
@@ -102,39 +85,12 @@ export function textOfTemplate(template: Template, schema: ProtocolSchema): Devi
 }
 
 function textOfPoint(point: TemplatePoint, key: number, schema: FieldSchema): PointText {
-  const { address, scaling, poll_ms, write } = point;
-  const tag: Tag = {
-    ...EMPTY_TAG,
-    ...point,
-    own_grade: point.grade,
-    grade: point.grade ?? 'core',
-    source: { device: '', protocol: '', address, scaling, poll_ms, write },
-  };
+  const grade = point.grade ?? 'core';
+  const tag: Point = { ...point, id: '', asset: null, grade, own_grade: point.grade, unit_symbol: null, last: null, version: 0 };
   const text = { ...emptyPoint(key, schema), ...pointText(tag, key, schema), id: '' };
   // The names of states and what else the form does not show come along.
   return { ...text, tag: null, more: { description: point.description, domain: point.domain, labels: point.labels } };
 }
-
-const EMPTY_TAG: Tag = {
-  id: '',
-  name: '',
-  names: {},
-  description: '',
-  unit: null,
-  unit_symbol: null,
-  data_type: 'f64',
-  asset: null,
-  grade: 'core' satisfies Grade,
-  own_grade: null,
-  domain: null,
-  range: null,
-  labels: {},
-  protocol: '',
-  device: null,
-  source: null,
-  last: null,
-  version: 0,
-};
 
 /** What a file holds. */
 const FILE_KIND = 'device-template';

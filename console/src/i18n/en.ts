@@ -31,6 +31,7 @@ const en = {
     trend: 'Trend',
     devices: 'Devices',
     broker: 'MQTT broker',
+    opcua: 'OPC UA server',
     identify: 'Identifiers',
     audit: 'Audit',
     users: 'Users',

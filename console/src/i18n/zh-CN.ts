@@ -32,6 +32,7 @@ const zh: Messages = {
     trend: '趋势',
     devices: '采集设备',
     broker: 'MQTT 代理',
+    opcua: 'OPC UA 服务器',
     identify: '标识解析',
     audit: '审计',
     users: '用户',

@@ -75,6 +75,12 @@ export const PAGES: readonly PageEntry[] = [
     nav: { label: 'nav.broker', icon: 'broker' },
   },
   {
+    path: '/opcua',
+    component: lazy(() => import('./opcua/OpcUaPage')),
+    needs: 'node:read',
+    nav: { label: 'nav.opcua', icon: 'server' },
+  },
+  {
     path: '/identify',
     component: lazy(() => import('./identify/IdentifyPage')),
     needs: 'identifier:read',

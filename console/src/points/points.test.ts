@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FieldSchema } from '../api/protocols';
-import type { BrowseItem, JsonObject, Tag } from '../api/types';
+import type { BrowseItem, JsonObject, Point } from '../api/types';
 import { bulkChange, NOTHING_CHANGED } from './bulk';
 import { cellsOf, parsePaste } from './paste';
 import {
@@ -47,7 +47,7 @@ const nodes: FieldSchema = {
   },
 };
 
-const tag: Tag = {
+const tag: Point = {
   id: '88.100/level',
   name: 'Level',
   names: { 'zh-CN': '液位', fr: 'Niveau' },
@@ -61,16 +61,10 @@ const tag: Tag = {
   domain: 'production',
   range: { low: 0, high: 100 },
   labels: {},
-  protocol: 'modbus',
-  device: '88.100/plc',
-  source: {
-    device: '88.100/plc',
-    protocol: 'modbus',
-    address: { table: 'holding', address: 4, type: 'u16', bit: null, word_order: null, unit: null },
-    poll_ms: 500,
-    scaling: [{ effective: '2026-01-01T00:00:00Z', factor: 2, offset: 0 }],
-    write: { min: 0, max: 100, confirm: true },
-  },
+  address: { table: 'holding', address: 4, type: 'u16', bit: null, word_order: null, unit: null },
+  poll_ms: 500,
+  scaling: [{ effective: '2026-01-01T00:00:00Z', factor: 2, offset: 0 }],
+  write: { min: 0, max: 100, confirm: true },
   last: null,
   version: 3,
 };
@@ -160,8 +154,8 @@ describe('points', () => {
       description: 'of the tank',
       unit: '%',
       data_type: 'u64',
-      address: tag.source!.address,
-      scaling: tag.source!.scaling,
+      address: tag.address,
+      scaling: tag.scaling,
       poll_ms: 500,
       write: { min: 0, max: 100, confirm: true },
       asset: '88.100/tank',
@@ -180,6 +174,13 @@ describe('points', () => {
     expect(addressOf(point, nodes)).toBe(given);
     const changed = { ...point, address: { ...point.address, node: 'i=6' } };
     expect(addressOf(changed, nodes)).toEqual({ node: 'i=6', from_later: true });
+  });
+
+  it('take a unit that a device tells only where the node would', () => {
+    const unit = (text: string | null) =>
+      pickedPoint({ address: {}, data_type: null, unit: text } as unknown as BrowseItem, 'X', 0, nodes).unit;
+    expect(['°C', ' {pieces} ', 'kPa{gauge}', null, '件'].map(unit)).toEqual(['°C', '{pieces}', 'kPa{gauge}', '', '件']);
+    expect(['\u0007', 'x'.repeat(65), '件'.repeat(22)].map(unit)).toEqual(['', '', '']);
   });
 
   it('add to the history of a scaling', () => {

@@ -1,6 +1,16 @@
 // Points as they are typed, and as the API takes them.
 import type { FieldSchema } from '../api/protocols';
-import type { BrowseItem, DataType, Grade, JsonObject, Names, PointDraft, Scaling, Tag } from '../api/types';
+import type {
+  BrowseItem,
+  DataType,
+  Grade,
+  JsonObject,
+  Names,
+  Point,
+  PointDraft,
+  Scaling,
+  Tag,
+} from '../api/types';
 import type { Key } from '../i18n/i18n';
 import { errorsOf, formOf, jsonOf, type FormErrors, type FormValues } from '../schema/form';
 
@@ -75,20 +85,31 @@ export function pickedPoint(item: BrowseItem, name: string, key: number, schema:
     address: formOf(schema, address),
     given: address,
     dataType: item.data_type ?? '',
-    unit: item.unit ?? '',
+    unit: unitOf(item.unit),
   };
+}
+
+/** Longest unit in bytes of UTF-8. */
+const UNIT_BYTES_MAX = 64;
+
+/** The unit in the device's words, where the node would take it as one; what cannot be one is left for a person to name. */
+function unitOf(text: string | null): string {
+  const unit = text?.trim() ?? '';
+  const inner = /^\{(.*)\}$/su.exec(unit)?.[1] ?? unit;
+  const fits = !/[\p{Cc}{}]/u.test(inner) && new TextEncoder().encode(inner).length <= UNIT_BYTES_MAX;
+  // UCUM's own annotations have brackets too.
+  const isCode = /^[\x21-\x7e]{1,64}$/.test(unit);
+  return fits || isCode ? unit : '';
 }
 
 const text = (value: number | null | undefined): string =>
   value === null || value === undefined ? '' : String(value);
 
-export function pointText(tag: Tag, key: number, schema: FieldSchema): PointText {
-  const { source } = tag;
-  const newest = source?.scaling?.at(-1);
+export function pointText(tag: Point, key: number, schema: FieldSchema): PointText {
+  const newest = tag.scaling.at(-1);
   const find = (language: string) =>
     Object.entries(tag.names).find(([code]) => code.toLowerCase().startsWith(language))?.[1] ?? '';
-  const { data_type, description, domain, labels, names } = tag;
-  const address = source?.address ?? {};
+  const { address, data_type, description, domain, labels, names } = tag;
   return {
     key,
     id: tag.id,
@@ -103,14 +124,14 @@ export function pointText(tag: Tag, key: number, schema: FieldSchema): PointText
     offset: text(newest?.offset ?? 0),
     low: text(tag.range?.low),
     high: text(tag.range?.high),
-    poll: text(source?.poll_ms),
+    poll: text(tag.poll_ms),
     asset: tag.asset ?? '',
     grade: tag.own_grade ?? '',
-    writable: Boolean(source?.write),
-    writeMin: text(source?.write?.min),
-    writeMax: text(source?.write?.max),
+    writable: Boolean(tag.write),
+    writeMin: text(tag.write?.min),
+    writeMax: text(tag.write?.max),
     tag: { data_type, description, domain, labels, names },
-    scaling: source?.scaling ?? [],
+    scaling: tag.scaling,
   };
 }
 
@@ -158,6 +179,15 @@ function numberOf(value: string): number | null {
   return trimmed === '' ? null : Number(trimmed);
 }
 
+/** Longest name in bytes of UTF-8, as the node counts them. */
+const NAME_BYTES_MAX = 256;
+
+/** Whether the node takes it as a name. */
+function isName(name: string): boolean {
+  const unfit = /[\p{Cc}\u202A-\u202E\u2066-\u2069\p{Cs}]/u;
+  return !unfit.test(name) && new TextEncoder().encode(name).length <= NAME_BYTES_MAX;
+}
+
 /** Milliseconds between two readings. */
 export const POLL_MS_MIN = 10;
 const POLL_MS_MAX = 86_400_000;
@@ -171,6 +201,7 @@ export function pointErrors(point: PointText, schema: FieldSchema): PointErrors 
     return value;
   };
   if (point.name.trim() === '') fields.name = 'points.noName';
+  else if (!isName(point.name.trim())) fields.name = 'points.nameUnfit';
   const poll = numberOf(point.poll);
   if (poll !== null && !(Number.isInteger(poll) && poll >= POLL_MS_MIN && poll <= POLL_MS_MAX))
     fields.poll = 'points.pollWrong';

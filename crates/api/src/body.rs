@@ -57,6 +57,16 @@ impl<S: Send + Sync> FromRequest<S> for Patch {
 }
 
 impl Patch {
+    /// Takes the member that answers call `from` for the one that documents call `to`.
+    pub(crate) fn renamed(mut self, from: &str, to: &str) -> Self {
+        if let Json::Object(members) = &mut self.0
+            && let Some(value) = members.remove(from)
+        {
+            members.insert(to.to_owned(), value);
+        }
+        self
+    }
+
     /// The document as the patch leaves it.
     pub(crate) fn apply<T: Serialize + DeserializeOwned>(&self, current: &T) -> Result<T, Failure> {
         let mut document = serde_json::to_value(current)

@@ -58,12 +58,22 @@ impl Failure {
     }
 
     /// Fields of the request's document that break a rule.
-    pub(crate) fn fields(mut errors: Vec<FieldError>) -> Self {
+    pub(crate) fn fields(errors: Vec<FieldError>) -> Self {
+        Self::all_fields(errors).bounded()
+    }
+
+    /// With no more wrong fields than one answer lists.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.problem.errors.truncate(FIELD_ERRORS_MAX);
+        self
+    }
+
+    /// As [`Failure::fields`], for whoever bounds what is told of them.
+    pub(crate) fn all_fields(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] => format!("{}: {}", one.field, one.detail),
             more => format!("{} fields are not valid.", more.len()),
         };
-        errors.truncate(FIELD_ERRORS_MAX);
         let mut failure = Self::new(ProblemCode::InvalidValue, detail);
         failure.problem.errors = errors;
         failure
@@ -218,6 +228,7 @@ impl From<AppendError> for Failure {
             AppendError::SequenceTooOld { .. } => {
                 Self::field(ProblemCode::Conflict, "/sequence", error.to_string())
             }
+            AppendError::TooManyDeletions { .. } => Self::unavailable(format!("{error}.")),
             AppendError::Overloaded => {
                 Self::unavailable("The historian is overloaded; nothing was stored.")
             }
@@ -266,6 +277,15 @@ impl From<OrderError> for Failure {
     fn from(error: OrderError) -> Self {
         match error {
             OrderError::Record(source) => source.into(),
+            OrderError::Unrecorded { source, outcome } => match *outcome {
+                Ok(_) => {
+                    tracing::error!(error = %source, "a write to a device is not written down");
+                    let detail = "The device took the value, which could not be written down: \
+                                  look at the tag before you write again.";
+                    Self::new(ProblemCode::Internal, detail)
+                }
+                Err(source) => source.into(),
+            },
             OrderError::Device(source) => source.into(),
             OrderError::Interrupted => Self::internal("write to a device", &error),
         }

@@ -23,14 +23,21 @@ mod etag;
 mod failure;
 mod ingest;
 mod mqtt;
+mod opcua;
 mod openapi;
+mod query;
 mod routes;
 mod state;
 mod unpack;
 
 pub use door::request_id;
 pub use mqtt::{MqttBroker, MqttClient, MqttConnection};
+pub use opcua::{OpcUaChange, OpcUaClient, OpcUaError, OpcUaServer, OpcUaSession, OpcUaStatus};
 pub use openapi::{openapi, openapi_json};
+pub use query::{
+    QueryAsset, QueryEngine, QueryError, QueryFormat, QuerySource, QuerySourceError, QueryTag,
+    SamplePages,
+};
 pub use state::{ApiState, Clock, Limits, NodeInfo, Parts, Shared, schema, system_clock};
 pub use weir_connect::{Command, Commands, Outcome};
 

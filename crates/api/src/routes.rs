@@ -9,9 +9,11 @@ mod health;
 mod identifiers;
 mod live;
 mod mqtt;
+mod opcua;
 mod organisations;
 mod overview;
 mod policies;
+mod query;
 mod samples;
 mod session;
 mod tags;
@@ -43,12 +45,14 @@ pub(crate) fn table() -> Vec<Route> {
         assets::routes(),
         tags::routes(),
         samples::routes(),
+        query::routes(),
         live::routes(),
         writes::routes(),
         identifiers::routes(),
         devices::routes(),
         templates::routes(),
         mqtt::routes(),
+        opcua::routes(),
         users::routes(),
         tokens::routes(),
         policies::routes(),

@@ -11,22 +11,31 @@ use weir_audit::Audit;
 use weir_connect::Supervisor;
 use weir_historian::Historian;
 use weir_model::Timestamp;
-use weir_store::{Schema, Store, StoreError};
+use weir_store::{Schema, Store};
 use weir_twin::Directory;
 
 use crate::mqtt::MqttBroker;
+use crate::opcua::OpcUaServer;
+use crate::query::QueryEngine;
 
 /// What [`ApiState::new`] is made of. The caller opened each part and closes it after the listener
 /// has drained.
 pub struct Parts {
     /// The documents. Its schema holds at least [`schema`]'s collections, access's and connect's.
     pub store: Store,
+    /// The same documents in memory: tags by identifier and number, assets, organisations. Always as new as
+    /// the store, since it catches up with the change feed when it is asked.
+    pub directory: Directory,
     /// The samples.
     pub historian: Historian,
     /// The devices.
     pub supervisor: Arc<Supervisor>,
     /// The MQTT broker, where it runs.
     pub mqtt: Option<Arc<dyn MqttBroker>>,
+    /// The OPC UA server, where it runs.
+    pub opcua: Option<Arc<dyn OpcUaServer>>,
+    /// What runs SQL, where the program has it.
+    pub query: Option<Arc<dyn QueryEngine>>,
     /// Who may do what.
     pub access: Access,
     /// Where refusals are written. (Changes reach the audit through the store's feed.)
@@ -107,6 +116,8 @@ pub struct Shared {
     pub(crate) historian: Historian,
     pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) mqtt: Option<Arc<dyn MqttBroker>>,
+    pub(crate) opcua: Option<Arc<dyn OpcUaServer>>,
+    pub(crate) query: Option<Arc<dyn QueryEngine>>,
     pub(crate) access: Access,
     pub(crate) audit: Audit,
     pub(crate) directory: Directory,
@@ -127,22 +138,20 @@ pub struct Shared {
 }
 
 impl ApiState {
-    /// Reads the tag directory from the store and puts the parts together. Starts no task.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the documents cannot be read.
-    pub fn new(parts: Parts) -> Result<Self, StoreError> {
-        let directory = Directory::open(parts.store.clone())?;
+    /// Puts the parts together. Starts no task.
+    pub fn new(parts: Parts) -> Self {
         let started_at = (parts.clock)();
         let limits = parts.limits;
-        Ok(Self(Arc::new(Shared {
+        Self(Arc::new(Shared {
             store: parts.store,
             historian: parts.historian,
             supervisor: parts.supervisor,
             mqtt: parts.mqtt,
+            opcua: parts.opcua,
+            query: parts.query,
             access: parts.access,
             audit: parts.audit,
-            directory,
+            directory: parts.directory,
             clock: parts.clock,
             info: parts.info,
             shutdown: parts.shutdown,
@@ -155,13 +164,7 @@ impl ApiState {
             ingest: Arc::new(Semaphore::new(limits.ingest_bytes_max / INGEST_PERMIT_BYTES)),
             rate: Rate::default(),
             limits,
-        })))
-    }
-
-    /// The documents in memory: tags by identifier and number, assets, organisations. Always as new as the
-    /// store, since it catches up with the change feed when it is asked.
-    pub fn directory(&self) -> &Directory {
-        &self.directory
+        }))
     }
 
     /// The time of day.

@@ -27,6 +27,8 @@ pub struct Config {
     pub organisation: Organisation,
     /// Telemetry.
     pub historian: Historian,
+    /// SQL.
+    pub query: Query,
     /// Connections to devices.
     pub connect: Connect,
     /// The MQTT broker.
@@ -95,6 +97,20 @@ pub struct Historian {
     pub future_s: u32,
     /// Samples in memory before they are written as columns, in mebibytes.
     pub memory_mib: u32,
+}
+
+/// `[query]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// The longest that a statement may take, in seconds; a request may take 30.
+    pub time_s: u32,
+    /// Memory that one statement may take, in mebibytes.
+    pub memory_mib: u32,
+    /// Statements that run at the same time, each on a core of its own; others wait.
+    pub at_once: usize,
+    /// Most rows of one answer.
+    pub rows_max: usize,
 }
 
 /// `[connect]`
@@ -213,6 +229,7 @@ impl Default for Config {
                 grade: Grade::Core,
             },
             historian: Historian { future_s: 300, memory_mib: 32 },
+            query: Query { time_s: 27, memory_mib: 256, at_once: 2, rows_max: 1_000_000 },
             connect: Connect { spool_mib: 1024, pickup_dirs: Vec::new() },
             mqtt: Mqtt {
                 enabled: false,

@@ -31,6 +31,14 @@ pub use node::Node;
 pub use tls::TlsError;
 pub use weir_access::generate_password;
 
+/// What an engine for SQL has to be, for the program to give one to [`Node::start`].
+pub mod query {
+    pub use weir_api::{
+        QueryAsset, QueryEngine, QueryError, QueryFormat, QuerySource, QuerySourceError, QueryTag,
+        SamplePages,
+    };
+}
+
 /// The OpenAPI document of the HTTP interface, as JSON.
 pub fn openapi() -> String {
     weir_api::openapi_json()

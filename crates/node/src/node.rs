@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use weir_access::Access;
-use weir_api::{ApiState, NodeInfo, Parts};
+use weir_api::{ApiState, NodeInfo, Parts, QueryEngine};
 use weir_audit::Audit;
 use weir_broker::Broker;
 use weir_connect::{Driver, Supervisor};
@@ -18,6 +18,7 @@ use weir_historian::Historian;
 use weir_model::TenantId;
 use weir_mqtt::Inside;
 use weir_store::{Schema, Store};
+use weir_twin::Directory;
 
 use crate::config::{self, Config};
 use crate::control::{Control, ControlFile, audit_dir};
@@ -83,11 +84,15 @@ fn drivers(config: &Config, broker: Option<&Broker>) -> Vec<Arc<dyn Driver>> {
 }
 
 impl Node {
-    /// Opens the data folder, starts the devices and listens.
+    /// Opens the data folder, starts the devices and listens. SQL is run by the engine that is given, if the
+    /// program has one.
     ///
     /// # Errors
     /// [`NodeError`]; nothing runs then.
-    pub async fn start(config: Config) -> Result<Self, NodeError> {
+    pub async fn start(
+        config: Config,
+        query: Option<Arc<dyn QueryEngine>>,
+    ) -> Result<Self, NodeError> {
         let address = config.listen.address;
         // Listening comes first, so that a port in use is found before anything is written.
         let socket = TcpListener::bind(address)
@@ -112,11 +117,24 @@ impl Node {
         devices::start(&store, &supervisor).await?;
 
         let stop = CancellationToken::new();
+        let directory = Directory::open(store.clone())?;
+        let shown = opcua::Rooms {
+            store: store.clone(),
+            directory: directory.clone(),
+            historian: historian.clone(),
+            audit: audit.clone(),
+            access: access.clone(),
+            supervisor: supervisor.clone(),
+        };
+        let opcua = opcua::serve(opcua_bound, &config, shown, stop.clone()).await?;
         let state = ApiState::new(Parts {
             store: store.clone(),
+            directory,
             historian: historian.clone(),
             supervisor: Arc::new(supervisor.clone()),
             mqtt: listening.as_ref().map(broker::Listening::clients),
+            opcua: opcua.as_ref().map(|opcua| opcua::clients(opcua, &config.opcua)),
+            query,
             access: access.clone(),
             audit: audit.clone(),
             clock: weir_api::system_clock(),
@@ -124,16 +142,7 @@ impl Node {
             limits: weir_api::Limits::default(),
             shutdown: stop.clone(),
             backups: config.data.dir.join("backups"),
-        })?;
-        let shown = opcua::Rooms {
-            store: store.clone(),
-            directory: state.directory().clone(),
-            historian: historian.clone(),
-            audit: audit.clone(),
-            access: access.clone(),
-            supervisor: supervisor.clone(),
-        };
-        let opcua = opcua::serve(opcua_bound, &config, shown, stop.clone()).await?;
+        });
         let url = url(local, tls.is_some());
         let (acceptor, certificate) = tls.map(|tls| (tls.acceptor, tls.certificate)).unzip();
         let token = access.control_token(FIRST_TENANT)?;

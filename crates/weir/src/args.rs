@@ -61,6 +61,14 @@ pub(crate) enum Command {
     /// Look at tags and their samples.
     #[command(subcommand)]
     Tag(Tag),
+    /// Ask in SQL over samples, tags and assets.
+    Query {
+        /// The statement; `-` reads standard input.
+        sql: String,
+        /// Print CSV.
+        #[arg(long)]
+        csv: bool,
+    },
     /// Look identifiers up.
     #[command(subcommand)]
     Id(Id),
@@ -73,6 +81,9 @@ pub(crate) enum Command {
     /// Manage API tokens.
     #[command(subcommand)]
     Token(Token),
+    /// Say which programs the node's OPC UA server lets in.
+    #[command(subcommand, name = "opcua")]
+    OpcUa(OpcUa),
     /// The audit log.
     #[command(subcommand)]
     Audit(Audit),
@@ -180,6 +191,20 @@ pub(crate) enum Tag {
         #[arg(long)]
         unit: Option<String>,
     },
+    /// Delete a tag's samples of a span of time, for ever.
+    Erase {
+        /// The tag's identifier.
+        id: String,
+        /// From this time on (RFC 3339).
+        #[arg(long)]
+        from: String,
+        /// Up to, without, this time (RFC 3339).
+        #[arg(long)]
+        to: String,
+        /// Really do it.
+        #[arg(long)]
+        confirm: bool,
+    },
     /// Write a value to the device behind a tag.
     Write {
         /// The tag's identifier.
@@ -277,6 +302,27 @@ pub(crate) enum Token {
     Revoke {
         /// The token's id, as `weir token list` prints it.
         id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OpcUa {
+    /// List the clients that were refused and those that are trusted.
+    Clients,
+    /// Let a refused client in. Compare its thumbprint with what the client shows before.
+    Trust {
+        /// SHA-256 of its certificate, as `weir opcua clients` prints it.
+        thumbprint: String,
+    },
+    /// Let a trusted client in no longer; its sessions end at once.
+    Distrust {
+        /// SHA-256 of its certificate, as `weir opcua clients` prints it.
+        thumbprint: String,
+    },
+    /// Take a client off the list; a trusted one is let in no longer.
+    Forget {
+        /// SHA-256 of its certificate, as `weir opcua clients` prints it.
+        thumbprint: String,
     },
 }
 

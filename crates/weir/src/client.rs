@@ -120,6 +120,13 @@ impl Client {
         self.send("POST", path, Some((JSON, serde_json::to_vec(body)?)))
     }
 
+    /// `POST path` with a JSON body, for an answer of another type.
+    pub(crate) fn post_for(&self, path: &str, body: &Json, accept: &str) -> anyhow::Result<String> {
+        let request = self.request("POST", path, accept)?.header("content-type", JSON);
+        let answer = self.agent.run(request.body(serde_json::to_vec(body)?)?);
+        read_whole(refused(answer.map_err(|error| self.lost(error))?)?)
+    }
+
     /// `PATCH path` with a JSON body.
     pub(crate) fn patch(&self, path: &str, body: &Json) -> anyhow::Result<Json> {
         self.send("PATCH", path, Some((JSON, serde_json::to_vec(body)?)))

@@ -14,7 +14,7 @@ use weir_plant::{Model, ORGANISATION, Options, Plant};
 
 use crate::args::{Demo, Global};
 use crate::client::{Client, Refused, encode};
-use crate::{config, output, run};
+use crate::{config, output, query, run};
 
 /// The data folder unless one is named.
 const DATA: &str = "weir-demo";
@@ -51,7 +51,7 @@ pub(crate) fn demo(global: &Global, args: &Demo) -> anyhow::Result<()> {
         let config = settings(global, args)?;
         run::log_to_stderr(&config, global.quiet || global.json)?;
         let data = config.data.dir.clone();
-        let node = Node::start(config).await?;
+        let node = Node::start(config.clone(), query::engine(&config)?).await?;
         let model = plant.model().clone();
         // Making the control system's certificate takes as long as the documents do.
         let (credentials, started) = tokio::join!(

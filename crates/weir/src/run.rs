@@ -10,7 +10,9 @@ use weir_node::{Node, NodeError};
 
 use crate::args::{Cli, Command, Global, Listeners};
 use crate::client::{Client, Refused};
-use crate::{audit, config, demo, identifier, organisation, output, people, records, tag};
+use crate::{
+    audit, config, demo, identifier, opcua, organisation, output, people, query, records, tag,
+};
 
 /// Runs the command and prints an error once, with its causes.
 pub(crate) fn run(cli: Cli) -> ExitCode {
@@ -46,10 +48,12 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve(&global, &args),
         Command::Demo(args) => demo::demo(&global, &args),
         Command::Tag(command) => tag::run(command, &client()?, &global),
+        Command::Query { sql, csv } => query::run(&sql, csv, &client()?, &global),
         Command::Id(command) => identifier::run(command, &client()?, &global),
         Command::Org(command) => organisation::run(command, &client()?, &global),
         Command::User(command) => people::user(command, &client()?, &global),
         Command::Token(command) => people::token(command, &client()?, &global),
+        Command::OpcUa(command) => opcua::run(command, &client()?, &global),
         Command::Audit(command) => audit::run(command, client, &global),
         Command::Config(command) => config::show(&command, &global),
         Command::Export => records::export(&client()?),
@@ -89,7 +93,7 @@ fn serve(global: &Global, listeners: &Listeners) -> anyhow::Result<()> {
     log_to_stderr(&config, global.quiet)?;
     runtime()?.block_on(async {
         let stop = stop_signal()?;
-        let node = Node::start(config).await?;
+        let node = Node::start(config.clone(), query::engine(&config)?).await?;
         announce(&node, global)?;
         stop.cancelled().await;
         node.stop().await;

@@ -59,6 +59,17 @@ pub(crate) fn run(command: Tag, client: &Client, global: &Global) -> anyhow::Res
             }
             show(client.post("/tags", &body)?, global)
         }
+        Tag::Erase { id, from, to, confirm } => {
+            if !confirm {
+                bail!(
+                    "this deletes the samples of {id} from {from} to {to}, and nothing brings them \
+                     back; add --confirm to do it"
+                );
+            }
+            let (from, to) = (encode(&from), encode(&to));
+            client.delete(&format!("{}/samples?from={from}&to={to}", path(&id)))?;
+            Ok(())
+        }
         Tag::Write { id, value, confirm } => {
             if !confirm {
                 bail!("this writes {value} to the device behind {id}; add --confirm to do it");

@@ -11,7 +11,7 @@ import { TableBox } from '../../ui/Table';
 /** Largest file taken; the node refuses larger bodies anyway. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** Errors shown; a file with more is wrong as a whole. */
-const ERRORS_SHOWN_MAX = 100;
+const ERRORS_SHOWN_MAX = 200;
 
 const TYPE = 'text/csv; charset=utf-8';
 
@@ -103,7 +103,10 @@ export function ImportDialog({ onClose, onDone }: { onClose: () => void; onDone:
           {errors.length > 0 ? (
             <>
               <p className="tone-bad" role="alert">
-                {t('import.errors', { count: errors.length })}
+                {t('import.errors', { count: report.errors_total })}
+                {report.errors_total > Math.min(errors.length, ERRORS_SHOWN_MAX)
+                  ? ` ${t('import.errorsShown', { shown: Math.min(errors.length, ERRORS_SHOWN_MAX) })}`
+                  : null}
               </p>
               <TableBox label={t('paste.problem')}>
                 <table className="table">

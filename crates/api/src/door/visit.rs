@@ -146,6 +146,40 @@ impl Visit {
         }
     }
 
+    /// As [`Visit::change`], for a change of very many records: planned off the runtime, and written as a whole whatever its
+    /// size. A plan without a commit only tells.
+    ///
+    /// # Errors
+    /// As [`Visit::change`].
+    pub(crate) async fn change_many<T: Send + 'static>(
+        &self,
+        cause: &'static str,
+        plan: impl Fn(&weir_store::Snapshot<'_>, Commit) -> Result<(Option<Commit>, T), Failure>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T, Failure> {
+        let state = self.state();
+        let _turn = state.shaping.lock().await;
+        let plan = Arc::new(plan);
+        let mut attempt = 1;
+        loop {
+            let (visit, plan) = (self.clone(), Arc::clone(&plan));
+            let planning = tokio::task::spawn_blocking(move || {
+                visit.state().store.read(|snap| plan(snap, visit.commit(cause)))
+            });
+            let planned = planning.await;
+            let (commit, made) =
+                planned.map_err(|error| Failure::internal("plan a change", &error))??;
+            let Some(commit) = commit else { return Ok(made) };
+            match state.store.commit_in_parts(commit).await {
+                Ok(_) => return Ok(made),
+                Err(CommitError::Conflict { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Whether the caller may see an asset, by key.
     pub(crate) fn sees_asset(&self, key: &str) -> Result<bool, Failure> {
         self.directory(|view| view.asset(key).is_some_and(|a| self.sees(view.grade_of_asset(a))))

@@ -76,10 +76,10 @@ fn json_in_all_types() {
     assert_eq!(values[1], (2, Some(Value::I64(9_007_199_254_740_993))));
     assert_eq!(values[2], (3, Some(Value::U64(u64::MAX))));
     assert_eq!(values[6], (1, None));
-    assert_eq!(batch.samples[0].1.time, at("2026-11-23T08:00:00.123456789Z"));
-    assert_eq!(batch.samples[1].1.time, NOW);
-    assert_eq!(batch.samples[3].1.quality, Quality::UNCERTAIN);
-    assert_eq!(batch.samples[6].1.quality, Quality::NO_COMMUNICATION);
+    assert_eq!(batch.samples.sample(0).time, at("2026-11-23T08:00:00.123456789Z"));
+    assert_eq!(batch.samples.sample(1).time, NOW);
+    assert_eq!(batch.samples.sample(3).quality, Quality::UNCERTAIN);
+    assert_eq!(batch.samples.sample(6).quality, Quality::NO_COMMUNICATION);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn csv_in_any_order_of_columns() {
                 ,1/f,,bad\r\n\
                 ,1/t,\"\",";
     let batch = batch(Format::Csv, body).unwrap();
-    let samples: Vec<Sample> = batch.samples.into_iter().map(|(_, sample)| sample).collect();
+    let samples: Vec<Sample> = batch.samples.iter().map(|(_, sample)| sample).collect();
     assert_eq!(samples[0], Sample::good(at("2026-11-23T08:00:00Z"), Value::F64(1.5)));
     let text = Value::text("a \"quoted\", text\nwith lines").unwrap();
     assert_eq!(samples[1], Sample::good(NOW, text));
@@ -174,7 +174,7 @@ fn line_protocol() {
     assert_eq!(found, want);
     let seconds = Format::Line("s".parse().unwrap());
     let samples = batch(seconds, "1/f value=1 1700000000").unwrap().samples;
-    assert_eq!(samples[0].1.time, NOW);
+    assert_eq!(samples.sample(0).time, NOW);
 }
 
 #[test]
@@ -254,12 +254,12 @@ proptest! {
     fn texts_survive(text in "\\PC{0,40}[\\n\",\\\\ =]{0,6}\\PC{0,10}") {
         let csv = format!("tag,value\n1/t,{}\n", cell(&text));
         let want = Value::text(&text).unwrap();
-        prop_assert_eq!(batch(Format::Csv, &csv).unwrap().samples[0].1.value.clone(), Some(want.clone()));
+        prop_assert_eq!(batch(Format::Csv, &csv).unwrap().samples.value(0), Some(want.clone()));
         let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
         let line = format!("1/t value=\"{escaped}\" 17\n1/f value=1");
         let samples = batch(LINE, &line).unwrap().samples;
         prop_assert_eq!(samples.len(), 2);
-        prop_assert_eq!(samples[0].1.value.clone(), Some(want));
+        prop_assert_eq!(samples.value(0), Some(want));
     }
 
     /// Any finite number survives every format to its last bit.
@@ -271,7 +271,7 @@ proptest! {
             (Format::Csv, format!("tag,value\n1/f,{x:?}\n")),
             (LINE, format!("1/f value={x:?}")),
         ] {
-            prop_assert_eq!(&batch(format, &body).unwrap().samples[0].1.value, &Some(Value::F64(x)));
+            prop_assert_eq!(&batch(format, &body).unwrap().samples.value(0), &Some(Value::F64(x)));
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod call;
 mod change;
+mod check;
+mod input;
 mod probe;
 mod table;
 mod view;
@@ -13,10 +15,13 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use utoipa_axum::routes;
 use weir_access::Action;
-use weir_connect::{Device, DeviceSecrets, DeviceStatus, Devices, State as DeviceState};
-use weir_model::Identifier;
-use weir_store::{Expect, Versioned};
-use weir_twin::{Draft, Tags, TwinError};
+use weir_connect::{
+    DEVICES_MAX, Device, DeviceSecrets, DeviceStatus, Devices, State as DeviceState,
+};
+use weir_model::{Identifier, ProblemCode};
+use weir_resolver::Minter;
+use weir_store::{Expect, Snapshot, Versioned};
+use weir_twin::{Draft, Tag, Tags, TwinError};
 
 use super::Listing;
 use crate::body::{Document, Patch, Query};
@@ -26,7 +31,11 @@ use crate::etag;
 use crate::failure::Failure;
 use crate::state::ApiState;
 
-use change::{DeviceInput, DevicePatch};
+use change::{Change, Present};
+pub(super) use check::point_faults;
+use check::{check_ceiling, check_input};
+use input::{DeviceInput, DevicePatch};
+pub(super) use input::{PointInput, Told};
 use view::{DeviceSummary, DeviceView};
 
 /// Most points that one request creates or changes: a commit holds so many records.
@@ -41,13 +50,14 @@ pub(super) fn routes() -> Vec<Route> {
         needs(Action::DeviceWrite, routes!(create)),
         needs(Action::DeviceRead, routes!(get)),
         needs(Action::DeviceWrite, routes!(update)),
+        needs(Action::DeviceWrite, routes!(put)),
         needs(Action::DeviceWrite, routes!(delete)),
         needs(Action::DeviceWrite, routes!(probe::test)),
         needs(Action::DeviceWrite, routes!(probe::discover)),
         needs(Action::DeviceWrite, routes!(probe::browse)),
         needs(Action::DeviceRead, routes!(probe::log)),
         needs(Action::DeviceRead, routes!(table::export)),
-        needs(Action::DeviceWrite, routes!(table::import)),
+        needs(Action::DeviceWrite, routes!(table::import::import)),
         needs(Action::DeviceControl, routes!(call::call)),
         needs(Action::DeviceWrite, routes!(probe::restart)),
         needs(Action::DeviceRead, routes!(probe::protocols)),
@@ -142,7 +152,7 @@ fn matches(device: &Device, words: &str) -> bool {
 
 /// Create a device with its points
 ///
-/// Each point becomes a tag, in the same change.
+/// Each point becomes a tag, in the same change. What `GET` answers of a device may be sent as it is.
 #[utoipa::path(
     post,
     path = "/api/v1/devices",
@@ -154,20 +164,37 @@ fn matches(device: &Device, words: &str) -> bool {
 async fn create(
     State(state): State<ApiState>,
     visit: Visit,
-    Document(mut input): Document<DeviceInput>,
+    Document(input): Document<DeviceInput>,
 ) -> Result<Response, Failure> {
     let organisation = visit.organisation()?;
+    let mut input = input.settled();
     let secrets = change::take_secrets(&visit, &input.protocol, &mut input.settings, None)?;
-    change::check_input(&visit, &input, &secrets)?;
-    change::check_ceiling(&visit, input.grade, input.asset.as_ref(), &input.points)?;
+    check_input(&visit, &input, &secrets)?;
+    check_ceiling(&visit, input.grade, input.asset.as_ref(), &input.points)?;
+    check_room(&state, 1)?;
     let (_, id) = visit
         .change("device.create", |snap, commit| {
-            change::create(&visit, snap, commit, &organisation.prefix, &input, &secrets)
+            let mut draft = Draft::new(snap, commit);
+            let mut minter = Minter::new(snap, visit.tenant(), organisation.prefix.clone())?;
+            let id = change::create(&mut draft, &mut minter, &input, &secrets)?;
+            Ok((draft.finish()?, id))
         })
         .await?;
     let location = super::header(format!("/api/v1/devices/{}", super::segment(&id)));
     let (tag, view) = answer(&state, &visit, &id)?;
     Ok((StatusCode::CREATED, [tag, (header::LOCATION, location)], view).into_response())
+}
+
+/// Checks that the node can run some more devices.
+fn check_room(state: &ApiState, more: usize) -> Result<(), Failure> {
+    let room = state.supervisor.room();
+    if more <= room {
+        return Ok(());
+    }
+    let detail = format!(
+        "A node runs at most {DEVICES_MAX} devices; there is room for {room} more, not for {more}."
+    );
+    Err(Failure::new(ProblemCode::Conflict, detail))
 }
 
 /// Get a device with its state and points
@@ -182,6 +209,30 @@ async fn create(
 async fn get(State(state): State<ApiState>, visit: Visit, Id(id): Id) -> Result<Response, Failure> {
     let (tag, view) = answer(&state, &visit, &id)?;
     Ok(([tag], view).into_response())
+}
+
+/// Put a device as it is to be
+///
+/// What `GET` answered, with what is to be different: unlike by PATCH, settings and points that are left out are gone. With
+/// `If-Match`, points that were sent with a `version` must be in it still.
+#[utoipa::path(
+    put,
+    path = "/api/v1/devices/{id}",
+    operation_id = "putDevice",
+    tag = "devices",
+    params(("id" = String, Path, description = "The identifier, percent-encoded as one segment")),
+    request_body = DeviceInput,
+    responses((status = 200, description = "The device as it is now", body = DeviceView)),
+)]
+async fn put(
+    State(state): State<ApiState>,
+    visit: Visit,
+    Id(id): Id,
+    headers: HeaderMap,
+    Document(input): Document<DeviceInput>,
+) -> Result<Response, Failure> {
+    let patch = DevicePatch::from(input.settled());
+    alter(&state, &visit, &id, &headers, |_| Ok(patch.clone())).await
 }
 
 /// Change a device
@@ -204,34 +255,50 @@ async fn update(
     headers: HeaderMap,
     patch: Patch,
 ) -> Result<Response, Failure> {
-    let found = find(&state, &visit, &id)?;
+    let patch = patch.renamed("own_grade", "grade");
+    alter(&state, &visit, &id, &headers, |device| {
+        Ok(patch.apply(&DevicePatch::of(device))?.settled())
+    })
+    .await
+}
+
+/// Changes a device to what is wanted of it as it is.
+async fn alter(
+    state: &ApiState,
+    visit: &Visit,
+    id: &Identifier,
+    headers: &HeaderMap,
+    wanted: impl Fn(&Device) -> Result<DevicePatch, Failure>,
+) -> Result<Response, Failure> {
+    let found = find(state, visit, id)?;
     let organisation = visit.organisation()?;
-    let expected = etag::expected(&headers)?;
+    let expected = etag::expected(headers)?;
     visit
         .change("device.update", |snap, commit| {
-            let current = snap.get::<Devices>(visit.tenant(), &found.key)?;
-            let current = current.ok_or_else(|| TwinError::NotFound(id.clone()))?;
-            if let Some(expected) = expected.filter(|expected| *expected != current.version) {
-                let (id, current) = (id.clone(), current.version);
-                return Err(TwinError::Version { id, expected, current }.into());
+            let present = present(snap, visit, &found.key)?;
+            let present = present.ok_or_else(|| TwinError::NotFound(id.clone()))?;
+            let current = present.device.version;
+            if let Some(expected) = expected.filter(|expected| *expected != current) {
+                return Err(TwinError::Version { id: id.clone(), expected, current }.into());
             }
-            let mut input: DevicePatch = patch.apply(&DevicePatch::of(&current.record))?;
-            super::kept_id(&input.id, &current.record.id)?;
-            let device = &current.record;
-            let secrets = change::take_secrets(
-                &visit,
-                &device.protocol,
-                &mut input.settings,
-                Some(&device.id),
-            )?;
-            change::check_patch(&visit, &input, device, &secrets)?;
-            let points = input.points.as_deref().unwrap_or_default();
-            change::check_ceiling(&visit, input.grade, input.asset.as_ref(), points)?;
-            change::update(&visit, snap, commit, &organisation.prefix, &input, &secrets, &current)
+            let patch = wanted(&present.device.record)?;
+            super::kept_id(&patch.id, &present.device.record.id)?;
+            let mut change = Change::of(visit, patch, &present).map_err(Failure::bounded)?;
+            change.is_expecting = expected.is_some();
+            let mut draft = Draft::new(snap, commit);
+            let mut minter = Minter::new(snap, visit.tenant(), organisation.prefix.clone())?;
+            change::update(visit, &mut draft, &mut minter, &change, &present)?;
+            Ok((draft.finish()?, ()))
         })
         .await?;
-    let (tag, view) = answer(&state, &visit, &id)?;
+    let (tag, view) = answer(state, visit, id)?;
     Ok(([tag], view).into_response())
+}
+
+/// A device with its tags as it is.
+fn present(snap: &Snapshot<'_>, visit: &Visit, key: &str) -> Result<Option<Present>, Failure> {
+    let Some(device) = snap.get::<Devices>(visit.tenant(), key)? else { return Ok(None) };
+    Ok(Some(Present { device, tags: points(snap, visit, key)? }))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -300,7 +367,7 @@ async fn delete(
 
 /// The tags of a device.
 fn points(
-    snap: &weir_store::Snapshot<'_>,
+    snap: &Snapshot<'_>,
     visit: &Visit,
     device: &str,
 ) -> Result<Vec<Versioned<weir_twin::Tag>>, Failure> {
@@ -329,6 +396,13 @@ pub(super) fn is_seen(visit: &Visit, id: &Identifier) -> Result<bool, Failure> {
 pub(super) fn is_visible(visit: &Visit, device: &Device) -> Result<bool, Failure> {
     let asset = device.asset.as_ref().map(Identifier::folded);
     let grade = visit.directory(|view| view.grade(device.grade, asset.as_deref()))?;
+    Ok(visit.sees(grade))
+}
+
+/// Whether the caller may see a tag.
+fn is_visible_tag(visit: &Visit, tag: &Tag) -> Result<bool, Failure> {
+    let asset = tag.asset.as_ref().map(Identifier::folded);
+    let grade = visit.directory(|view| view.grade(tag.grade, asset.as_deref()))?;
     Ok(visit.sees(grade))
 }
 
@@ -363,13 +437,13 @@ fn find(state: &ApiState, visit: &Visit, id: &Identifier) -> Result<Versioned<De
     }
 }
 
-type Tag = (http::HeaderName, http::HeaderValue);
+type ETag = (http::HeaderName, http::HeaderValue);
 
 fn answer(
     state: &ApiState,
     visit: &Visit,
     id: &Identifier,
-) -> Result<(Tag, Json<DeviceView>), Failure> {
+) -> Result<(ETag, Json<DeviceView>), Failure> {
     let found = find(state, visit, id)?;
     let tag = etag::of(found.version);
     Ok((tag, Json(DeviceView::of(visit, found)?)))

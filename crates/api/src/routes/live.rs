@@ -270,8 +270,8 @@ impl Stream {
         if batch.tenant != self.visit.tenant() {
             return None;
         }
-        let seen = |(tag, sample): &'_ (TagId, Sample)| {
-            self.watch.seen.get(tag).map(|id| (id.clone(), sample.clone()))
+        let seen = |(tag, sample): (TagId, Sample)| {
+            self.watch.seen.get(&tag).map(|id| (id.clone(), sample))
         };
         let mut samples = batch.samples.iter().filter_map(seen).peekable();
         samples.peek()?;

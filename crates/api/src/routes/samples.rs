@@ -5,7 +5,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
 use weir_access::Action;
@@ -36,7 +36,11 @@ const CHUNK_SAMPLES: usize = 1000;
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![needs(Action::SampleRead, routes!(read)), needs(Action::SampleWrite, routes!(write))]
+    vec![
+        needs(Action::SampleRead, routes!(read)),
+        needs(Action::SampleWrite, routes!(write)),
+        needs(Action::SampleDelete, routes!(delete)),
+    ]
 }
 
 /// Which samples are wanted.
@@ -362,6 +366,61 @@ async fn write(
     let appended = state.historian.append(batch).await?;
     drop(room);
     Ok(Json(Accepted { accepted: appended.accepted }))
+}
+
+/// Which samples are deleted.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Deleted {
+    /// From this time on; must be given.
+    #[param(value_type = String, required = true, format = DateTime)]
+    from: Option<Timestamp>,
+    /// Up to, without, this time; must be given.
+    #[param(value_type = String, required = true, format = DateTime)]
+    to: Option<Timestamp>,
+}
+
+/// Delete a tag's samples
+///
+/// Those of the span that are stored by now; nothing brings them back. The audit keeps who deleted
+/// which span, before it is done. Samples of that time that are sent later are stored as any others:
+/// to correct a value, send it again with its time, and the later one counts.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/tags/{id}/samples",
+    operation_id = "deleteSamples",
+    tag = "samples",
+    params(("id" = String, Path, description = "The identifier, percent-encoded as one segment"), Deleted),
+    responses((status = 204, description = "Deleted")),
+)]
+async fn delete(
+    State(state): State<ApiState>,
+    visit: Visit,
+    Id(id): Id,
+    Query(span): Query<Deleted>,
+) -> Result<StatusCode, Failure> {
+    let tag = super::tags::visible(&visit, &id)?;
+    let given = |field, time: Option<Timestamp>| {
+        let missing = || Failure::field(ProblemCode::InvalidRequest, field, "must be given");
+        time.ok_or_else(missing)
+    };
+    let (from, to) = (given("from", span.from)?, given("to", span.to)?);
+    if from >= to {
+        let detail = format!("{from} is not before {to}");
+        return Err(Failure::field(ProblemCode::InvalidRequest, "from", detail));
+    }
+    let text = format!("the samples of {} from {from} to {to} were asked to be deleted", tag.id);
+    let event = weir_audit::Event::Note { text };
+    let detail = serde_json::json!({"tag": tag.id, "from": from, "to": to});
+    let author = visit.author("samples.delete");
+    let entry = weir_audit::Entry {
+        detail: Some(detail),
+        ..weir_audit::Entry::new(visit.now(), author, event)
+    };
+    state.audit.append(entry.from_remote(visit.remote())).await?;
+    state.historian.delete(visit.tenant(), tag.tag, (from, to), visit.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 impl Lookup for Visit {

@@ -28,7 +28,8 @@ use crate::failure::Failure;
 use crate::state::ApiState;
 
 pub(crate) use view::SampleView;
-pub(super) use view::{TagView, shown};
+pub(super) use view::redacted;
+use view::{TagView, shown};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![

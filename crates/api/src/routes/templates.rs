@@ -12,15 +12,16 @@ use serde_json::Value as JsonValue;
 use utoipa_axum::routes;
 use weir_access::Action;
 use weir_connect::{
-    DEVICE_SETTINGS_BYTES_MAX, DeviceSpec, Point, TEMPLATE_POINTS_MAX, Template, TemplatePoint,
-    Templates,
+    DEVICE_SETTINGS_BYTES_MAX, Device, DeviceSpec, Point, TEMPLATE_POINTS_MAX, Template,
+    TemplatePoint, Templates,
 };
 use weir_model::{FieldError, Grade, ProblemCode, TagId, Timestamp};
 use weir_store::{Expect, Versioned};
-use weir_twin::{check_name, check_names};
+use weir_twin::check_name;
 
 use super::Listing;
 use super::assets::within_ceiling;
+use super::devices::{PointInput, Told, point_faults};
 use crate::body::{Document, Query};
 use crate::cursor;
 use crate::door::{Route, Visit, needs};
@@ -115,6 +116,18 @@ struct TemplateInput {
     /// What is read and written.
     #[serde(default)]
     points: Vec<TemplatePoint>,
+    /// As answers tell it: the name of the path.
+    #[serde(default, skip_serializing)]
+    #[schema(read_only)]
+    name: Option<String>,
+    /// As answers tell it; read over.
+    #[serde(default, skip_serializing, rename = "updated")]
+    #[schema(value_type = Option<Object>, read_only)]
+    _updated: Told,
+    /// As answers tell it; read over.
+    #[serde(default, skip_serializing, rename = "version")]
+    #[schema(value_type = Option<Object>, read_only)]
+    _version: Told,
 }
 
 impl From<Versioned<Template>> for TemplateSummary {
@@ -191,7 +204,7 @@ async fn get(
 
 /// Put a template
 ///
-/// Devices that were made of it do not change.
+/// What `GET` answers of a template may be sent as it is. Devices that were made of it do not change.
 #[utoipa::path(
     put,
     path = "/api/v1/templates/{name}",
@@ -210,7 +223,11 @@ async fn put(
 ) -> Result<Response, Failure> {
     // Whoever belongs to no organisation has nowhere to keep it.
     visit.organisation()?;
-    let TemplateInput { description, protocol, settings, grade, points } = input;
+    if input.name.is_some_and(|other| Templates::key(&other) != Templates::key(&name)) {
+        let detail = "the path names the template; leave the name out, or put it under the path of this name";
+        return Err(Failure::field(ProblemCode::InvalidValue, "/name", detail));
+    }
+    let TemplateInput { description, protocol, settings, grade, points, .. } = input;
     let template = Template { name, description, protocol, settings, grade, points };
     check(&visit, &template)?;
     let key = Templates::key(&template.name);
@@ -293,6 +310,10 @@ fn check(visit: &Visit, template: &Template) -> Result<(), Failure> {
     if let Err(detail) = check_name(&template.name) {
         wrong("/name".to_owned(), detail);
     }
+    // Its name is a segment of a path, and these two are taken for steps along it.
+    if matches!(template.name.as_str(), "." | "..") {
+        wrong("/name".to_owned(), "a template is not called \".\" or \"..\"");
+    }
     if template.description.len() > DESCRIPTION_BYTES_MAX {
         wrong("/description".to_owned(), "a description has at most 2000 bytes");
     }
@@ -305,19 +326,11 @@ fn check(visit: &Visit, template: &Template) -> Result<(), Failure> {
         wrong("/points".to_owned(), "a template has at most 2000 points");
         return Err(Failure::fields(errors));
     }
-    for (number, point) in template.points.iter().enumerate() {
-        if let Err(detail) = check_name(&point.name) {
-            wrong(format!("/points/{number}/name"), detail);
-        }
-        if let Err(detail) = check_names(&point.names) {
-            wrong(format!("/points/{number}/names"), detail);
-        }
-        if point.range.is_some_and(|range| range.low >= range.high) {
-            wrong(format!("/points/{number}/range"), "the low end lies below the high one");
-        }
-    }
     errors.extend(own_settings(visit, template));
+    let told = errors.len();
     errors.extend(driver_errors(visit, template)?);
+    let known: Vec<String> = errors[told..].iter().map(|error| error.field.clone()).collect();
+    errors.extend(tag_errors(visit, template)?.into_iter().filter(|e| !known.contains(&e.field)));
     if !errors.is_empty() {
         return Err(Failure::fields(errors));
     }
@@ -347,6 +360,24 @@ fn own_settings(visit: &Visit, template: &Template) -> Vec<FieldError> {
         detail: "this is one device's own; leave it out of a template".to_owned(),
     })
     .collect()
+}
+
+/// What the tags that its points become would be refused for.
+fn tag_errors(visit: &Visit, template: &Template) -> Result<Vec<FieldError>, Failure> {
+    let prefix = visit.organisation()?.prefix;
+    let id = prefix.child("device").map_err(|error| Failure::internal("name a device", &error))?;
+    let device = Device {
+        id,
+        name: template.name.clone(),
+        names: Default::default(),
+        protocol: template.protocol.clone(),
+        asset: None,
+        settings: JsonValue::Null,
+        enabled: true,
+        grade: template.grade,
+    };
+    let points: Vec<_> = template.points.iter().map(PointInput::of_template).collect();
+    point_faults(&prefix, &device, &points)
 }
 
 /// What the driver says of protocol and points.

@@ -22,9 +22,9 @@ use weir_connect::{Refused, Sink, Supervisor};
 use weir_historian::Historian;
 use weir_model::{Author, Batch, Grade, Prefix, RequestId, TenantId, Timestamp};
 use weir_store::{Commit, Schema, Store};
-use weir_twin::{Draft, Names, Organisation};
+use weir_twin::{Directory, Draft, Names, Organisation};
 
-use crate::fake::{FakeBroker, FakeDriver, Registers};
+use crate::fake::{FakeBroker, FakeDriver, FakeEngine, FakeOpcUa, Registers};
 
 /// How long a test waits for something that happens by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ pub(crate) struct Bench {
     pub(crate) shutdown: CancellationToken,
     pub(crate) admin: String,
     pub(crate) password: String,
-    state_of: Box<dyn Fn(Limits, bool) -> ApiState + Send + Sync>,
+    state_of: Box<dyn Fn(Limits, bool, bool) -> ApiState + Send + Sync>,
     now: Arc<AtomicI64>,
     _dir: tempfile::TempDir,
 }
@@ -131,13 +131,16 @@ impl Bench {
         let state_of = {
             let (store, historian, audit) = (store.clone(), historian.clone(), audit.clone());
             let (supervisor, shutdown) = (supervisor.clone(), shutdown.clone());
-            let broker = Arc::new(FakeBroker::default());
-            move |limits, tls| {
+            let (broker, opcua) = (Arc::new(FakeBroker::default()), Arc::new(FakeOpcUa::default()));
+            move |limits, tls, sql: bool| {
                 let parts = Parts {
                     store: store.clone(),
+                    directory: Directory::open(store.clone()).unwrap(),
                     historian: historian.clone(),
                     supervisor: Arc::new(supervisor.clone()),
                     mqtt: Some(broker.clone()),
+                    opcua: Some(opcua.clone()),
+                    query: sql.then(|| Arc::new(FakeEngine) as _),
                     access: access.clone(),
                     audit: audit.clone(),
                     clock: clock.clone(),
@@ -146,11 +149,11 @@ impl Bench {
                     shutdown: shutdown.clone(),
                     backups: backups.clone(),
                 };
-                ApiState::new(parts).unwrap()
+                ApiState::new(parts)
             }
         };
         let mut bench = Self {
-            router: weir_api::router(state_of(limits, false)),
+            router: weir_api::router(state_of(limits, false, true)),
             store,
             historian,
             audit,
@@ -169,12 +172,17 @@ impl Bench {
 
     /// Another router on the same rooms.
     pub(crate) fn router_with(&self, limits: Limits) -> Router {
-        weir_api::router((self.state_of)(limits, false))
+        weir_api::router((self.state_of)(limits, false, true))
     }
 
     /// Another router on the same rooms, behind a listener that encrypts.
     pub(crate) fn router_with_tls(&self) -> Router {
-        weir_api::router((self.state_of)(Limits::default(), true))
+        weir_api::router((self.state_of)(Limits::default(), true, true))
+    }
+
+    /// Another router on the same rooms, of a program without SQL.
+    pub(crate) fn router_without_query(&self) -> Router {
+        weir_api::router((self.state_of)(Limits::default(), false, false))
     }
 
     /// Moves the clock forward.

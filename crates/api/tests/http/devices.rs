@@ -76,10 +76,7 @@ async fn a_device_is_made_with_its_points_in_one_change() {
     let points = made["points"].as_array().unwrap();
     assert_eq!(points.len(), 3);
     let speed = points.iter().find(|point| point["name"] == "Speed").unwrap();
-    assert_eq!(
-        (&speed["protocol"], &speed["device"]),
-        (&json!("fake"), &json!("88.100/machine-1"))
-    );
+    assert_eq!((&speed["address"], &speed["grade"]), (&json!("speed"), &json!("general")));
     let list = bench.get("/api/v1/tags?protocol=fake&device=88.100/machine-1").bearer(&bench.admin);
     assert_eq!(list.send().await.expect(200)["items"].as_array().unwrap().len(), 3);
     let list = bench.get("/api/v1/devices?q=machine").bearer(&bench.admin).send().await.expect(200);
@@ -257,68 +254,148 @@ async fn devices_are_browsed_in_pages_and_what_a_protocol_lacks_is_told() {
     nothing.send().await.problem("invalid-value");
 }
 
-async fn import(bench: &Bench, table: &str, dry_run: bool) -> Json {
-    let uri = format!("/api/v1/devices/import?dry_run={dry_run}");
-    let call = bench.call(Method::POST, &uri, None).body("text/csv", table.to_owned());
-    call.bearer(&bench.admin).send().await.expect(200)
+/// What is answered, without what moves by itself.
+fn settled(mut device: Json) -> Json {
+    for gone in ["version", "status"] {
+        device.as_object_mut().unwrap().remove(gone);
+    }
+    for point in device["points"].as_array_mut().unwrap() {
+        for gone in ["version", "last"] {
+            point.as_object_mut().unwrap().remove(gone);
+        }
+    }
+    device
 }
 
 #[tokio::test]
-async fn devices_travel_as_a_table() {
+async fn what_is_read_is_written_again() {
     let bench = Bench::new().await;
     let mut body = machine();
     body["settings"]["password"] = json!("open sesame");
-    let made = bench.post("/api/v1/devices", body).bearer(&bench.admin).send().await.expect(201);
-    let id = made["id"].as_str().unwrap();
-    let exported = bench.get("/api/v1/devices/export").bearer(&bench.admin).send().await;
-    let table = exported.text().to_owned();
-    assert_eq!(table.lines().count(), 4, "{table}");
-    assert!(!table.contains("sesame"));
+    body["names"] = json!({"zh-CN": "机器一"});
+    body["points"][1]["labels"] = json!({"0": "off", "1": "on"});
+    body["points"][1]["data_type"] = json!("enumeration");
+    bench.post("/api/v1/devices", body).bearer(&bench.admin).send().await.expect(201);
+    let uri = "/api/v1/devices/88.100%2Fmachine-1";
+    let read = bench.get(uri).bearer(&bench.admin).send().await;
+    let tag = read.header("etag").to_owned();
+    let read = read.expect(200);
 
-    // As it came it changes nothing, and keeps the secret.
-    let report = import(&bench, &table, false).await;
-    assert_eq!(report["errors"], json!([]));
-    assert_eq!((&report["devices_changed"], &report["points_changed"]), (&json!(1), &json!(3)));
-    let path = format!("/api/v1/devices/{}", id.replace('/', "%2F"));
-    let after = bench.get(&path).bearer(&bench.admin).send().await.expect(200);
-    assert_eq!(after["points"], made["points"]);
-    assert_eq!(after["settings"], made["settings"]);
-
-    // A column alone changes what it names, and points that are not in the table stay.
-    let speed = made["points"][0]["id"].as_str().unwrap();
-    let small = format!("device,point,unit\n{id},{speed},m/s\n");
-    import(&bench, &small, false).await;
-    let after = bench.get(&path).bearer(&bench.admin).send().await.expect(200);
-    assert_eq!(after["points"].as_array().unwrap().len(), 3);
-    assert_eq!(after["points"][0]["unit"], "m/s");
-    assert_eq!(after["points"][0]["source"]["scaling"], made["points"][0]["source"]["scaling"]);
-
-    // Many new devices at a time; first only looked at.
-    let mut new = "device_name,protocol,settings,name,data_type,address\n".to_owned();
-    for n in 0..3 {
-        for point in ["a", "b"] {
-            new += &format!("泵 {n},fake,{{}},{point},f64,\"\"\"{point}\"\"\"\n");
-        }
+    // Put and patched as it is, it stays what it is, its secret and inherited grades among it.
+    for method in [Method::PUT, Method::PATCH] {
+        let same = bench.call(method, uri, Some(read.clone())).bearer(&bench.admin).send().await;
+        assert_eq!(settled(same.expect(200)), settled(read.clone()));
     }
-    let dry = import(&bench, &new, true).await;
-    assert_eq!((&dry["devices_created"], &dry["points_created"]), (&json!(3), &json!(6)));
-    let devices = || async {
-        let list = bench.get("/api/v1/devices?protocol=fake").bearer(&bench.admin).send().await;
-        list.expect(200)["items"].as_array().unwrap().len()
-    };
-    assert_eq!(devices().await, 1);
-    import(&bench, &new, false).await;
-    assert_eq!(devices().await, 4);
+    // A test takes it as well, with what is kept of it.
+    let test = bench.post("/api/v1/devices/test", read.clone()).bearer(&bench.admin).send().await;
+    assert_eq!(test.expect(200)["values"].as_array().unwrap().len(), 3);
 
-    // What is wrong is told by line and column, and nothing is stored.
-    let wrong = "device_name,protocol,settings,name,data_type,address\n\
-        P,fake,{},x,f64,\"\"\"x\"\"\"\nP,fake,{},y,f64,17\nQ,fake,{nonsense,z,f64,\"\"\"z\"\"\"\n";
-    let report = import(&bench, wrong, false).await;
-    assert_eq!(report["errors"][0]["line"], 3, "{report}");
-    assert_eq!(report["errors"][0]["field"], "address");
-    assert_eq!(report["errors"][1]["line"], 4);
-    assert_eq!(devices().await, 4);
-    let unknown = bench.call(Method::POST, "/api/v1/devices/import", None);
-    let unknown = unknown.body("text/csv", "device,colour\nx,red\n".to_owned());
-    unknown.bearer(&bench.admin).send().await.problem("invalid-value");
+    // A field is changed upon the version that was read, and not upon an older one.
+    let mut changed = bench.get(uri).bearer(&bench.admin).send().await.expect(200);
+    let torque = changed["points"].as_array().unwrap().iter().position(|p| p["name"] == "Torque");
+    changed["points"][torque.unwrap()]["own_grade"] = json!("important");
+    changed["settings"] = json!({"port": 7});
+    let stale = bench.put(uri, changed.clone()).bearer(&bench.admin).header("if-match", &tag);
+    stale.send().await.problem("version-conflict");
+    let now = format!("\"{}\"", changed["version"]);
+    let put = bench.put(uri, changed.clone()).bearer(&bench.admin).header("if-match", &now);
+    let put = put.send().await.expect(200);
+    assert_eq!(put["settings"], json!({"port": 7}), "what was left out is gone, the secret too");
+    assert_eq!(put["points"][torque.unwrap()]["grade"], "important");
+
+    // A point that someone changed since is a conflict with `If-Match`, and none without.
+    let mut late = put.clone();
+    late["points"][torque.unwrap()]["description"] = json!("At the shaft");
+    let other = json!({"description": "of someone else"});
+    bench
+        .patch("/api/v1/tags/88.100%2Ftorque", other)
+        .bearer(&bench.admin)
+        .send()
+        .await
+        .expect(200);
+    let now = format!("\"{}\"", put["version"]);
+    let refused = bench.put(uri, late.clone()).bearer(&bench.admin).header("if-match", &now);
+    refused.send().await.problem("version-conflict");
+    let forced = bench.put(uri, late).bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(forced["points"][torque.unwrap()]["description"], "At the shaft");
+
+    // Deleted, it is made again of what was read.
+    let read = bench.get(uri).bearer(&bench.admin).send().await.expect(200);
+    let gone = bench.delete(&format!("{uri}?tags=delete")).bearer(&bench.admin).send().await;
+    gone.expect(204);
+    let again = bench.post("/api/v1/devices", read.clone()).bearer(&bench.admin).send().await;
+    assert_eq!(settled(again.expect(201)), settled(read));
+    let unknown = bench.put("/api/v1/devices/88.100%2Fnone", machine()).bearer(&bench.admin);
+    unknown.send().await.problem("not-found");
+}
+
+#[tokio::test]
+async fn whoever_does_not_see_an_asset_does_not_take_it_away() {
+    let bench = Bench::new().await;
+    let asset = json!({"name": "Vault", "level": "site", "grade": "core"});
+    bench.post("/api/v1/assets", asset).bearer(&bench.admin).send().await.expect(201);
+    let mut body = machine();
+    body["asset"] = json!("88.100/vault");
+    body["points"] =
+        json!([{"name": "Speed", "data_type": "f64", "address": "speed", "grade": "general"}]);
+    bench.post("/api/v1/devices", body).bearer(&bench.admin).send().await.expect(201);
+    let engineer = bench.token_of("emil", "engineer", weir_model::Grade::General).await;
+    let uri = "/api/v1/devices/88.100%2Fmachine-1";
+    let mut shown = bench.get(uri).bearer(&engineer).send().await.expect(200);
+    assert_eq!((&shown["asset"], &shown["points"][0]["asset"]), (&Json::Null, &Json::Null));
+    shown["points"][0]["description"] = json!("changed");
+    bench.put(uri, shown).bearer(&engineer).send().await.expect(200);
+    let table = bench.get("/api/v1/devices/export").bearer(&engineer).send().await;
+    assert!(!table.text().contains("vault"), "{}", table.text());
+    let report = crate::table::import(&bench, &engineer, table.text(), false).await;
+    assert_eq!(report["errors"], json!([]));
+    let kept = bench.get(uri).bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(kept["asset"], "88.100/vault");
+    assert_eq!(kept["points"][0]["asset"], "88.100/vault");
+    assert_eq!(kept["points"][0]["description"], "changed");
+}
+
+/// Devices that are refused, each with the field that is wrong.
+fn refused() -> Vec<(Json, &'static str)> {
+    let with = |at: &str, value: Json| {
+        let mut body = machine();
+        let (parent, name) = at.rsplit_once('/').unwrap();
+        body.pointer_mut(parent).unwrap()[name] = value;
+        body
+    };
+    vec![
+        (with("/points/1/address", json!("a".repeat(5000))), "/points/1/address"),
+        (with("/points/1/description", json!("x".repeat(5000))), "/points/1/description"),
+        (with("/points/1/name", json!("\u{7}bell")), "/points/1/name"),
+        (with("/points/1/name", json!("x".repeat(65_536))), "/points/1/name"),
+        (with("/points/1/names", json!({"zh-CN": "\u{202e}pmup"})), "/points/1/names"),
+        (with("/points/1/poll_ms", json!(1)), "/points/1/poll_ms"),
+        (with("/points/1/range", json!({"low": 1.0, "high": 1.0})), "/points/1/range"),
+        (with("/points/1/labels", json!({"0": "off"})), "/points/1/labels"),
+        (with("/points/1/asset", json!("88.100/none")), "/points/1/asset"),
+        (with("/name", json!("\u{0}")), "/name"),
+        (with("/settings/text", json!("x".repeat(70_000))), "/settings"),
+        (with("/asset", json!("88.100/none")), "/asset"),
+    ]
+}
+
+#[tokio::test]
+async fn a_test_refuses_what_a_creation_refuses() {
+    let bench = Bench::new().await;
+    bench.post("/api/v1/devices", machine()).bearer(&bench.admin).send().await.expect(201);
+    let there = "/api/v1/devices/88.100%2Fmachine-1";
+    for (body, field) in refused() {
+        for uri in ["/api/v1/devices", "/api/v1/devices/test"] {
+            let answer = bench.post(uri, body.clone()).bearer(&bench.admin).send().await;
+            assert_eq!(answer.problem("invalid-value"), field, "{uri}");
+        }
+        let answer = bench.put(there, body).bearer(&bench.admin).send().await;
+        assert_eq!(answer.problem("invalid-value"), field, "{there}");
+    }
+    let mut largest = machine();
+    largest["points"][1]["address"] = json!("a".repeat(4094));
+    for uri in ["/api/v1/devices/test", "/api/v1/devices"] {
+        let answer = bench.post(uri, largest.clone()).bearer(&bench.admin).send().await;
+        assert!(answer.status.is_success(), "{}", answer.text());
+    }
 }

@@ -1,4 +1,5 @@
-//! A machine in memory, with registers by name which tests read and change, and a broker with clients.
+//! A machine in memory, with registers by name which tests read and change; a broker and an OPC UA server
+//! with clients; an engine for SQL that knows none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -6,11 +7,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use futures::future::{BoxFuture, FutureExt, ready};
 use serde_json::{Value as Json, json};
-use weir_api::{MqttBroker, MqttClient, MqttConnection};
+use weir_api::{
+    MqttBroker, MqttClient, MqttConnection, OpcUaChange, OpcUaClient, OpcUaError, OpcUaServer,
+    OpcUaSession, OpcUaStatus, QueryEngine, QueryError, QueryFormat, QuerySource,
+};
 use weir_connect::{
     BrowseItem, BrowsePage, Circumstances, Clock, Collected, DeviceSpec, Driver, DriverError,
-    ErrorKind, RawWrite, Reading, Session,
+    ErrorKind, PeerCertificate, RawWrite, Reading, Session,
 };
 use weir_model::{FieldError, TenantId, Timestamp, Value};
 
@@ -120,6 +127,7 @@ impl Session for FakeSession {
         Ok(RawWrite {
             before: before.map(Value::F64),
             after: Some(raw.clone()),
+            read_back: true,
             verified: true,
             requests: 3,
         })
@@ -175,5 +183,124 @@ fn client(id: &str, is_connected: bool) -> MqttClient {
         queued: 3,
         inflight: 0,
         session_expiry_s: 60,
+    }
+}
+
+/// The thumbprint of a client of [`FakeOpcUa`].
+pub(crate) fn thumbprint(name: &str) -> String {
+    let digits = name.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("{digits:0<64}")
+}
+
+/// A server with two clients: `scada` is trusted, `secret` was turned away.
+pub(crate) struct FakeOpcUa(Mutex<Vec<OpcUaClient>>);
+
+impl Default for FakeOpcUa {
+    fn default() -> Self {
+        let client = |name: &str, trusted| OpcUaClient {
+            certificate: PeerCertificate {
+                thumbprint: thumbprint(name),
+                subject: format!("CN={name}"),
+                issuer: format!("CN={name}"),
+                names: vec![format!("urn:{name}")],
+                not_before: None,
+                not_after: None,
+            },
+            application_uri: Some(format!("urn:{name}")),
+            trusted,
+            since: Timestamp::MIN,
+        };
+        Self(Mutex::new(vec![client("secret", false), client("scada", true)]))
+    }
+}
+
+impl OpcUaServer for FakeOpcUa {
+    fn status(&self) -> OpcUaStatus {
+        let address = (Ipv4Addr::LOCALHOST, 4840).into();
+        OpcUaStatus {
+            address,
+            url: "opc.tcp://plant-7:4840".to_owned(),
+            application_uri: "urn:weir:1:opcua".to_owned(),
+            certificate: PeerCertificate::of(b"none"),
+            policies: vec!["Basic256Sha256".to_owned()],
+            sessions: vec![OpcUaSession {
+                name: "overview".to_owned(),
+                user: Some("88.100/user".to_owned()),
+                token: false,
+                application_uri: "urn:scada".to_owned(),
+                address,
+                certificate: Some(thumbprint("scada")),
+                encrypted: true,
+                idle_s: 0.5,
+            }],
+            sessions_max: 100,
+            subscriptions: 1,
+            monitored_items: 2,
+        }
+    }
+
+    fn clients(&self) -> BoxFuture<'_, Result<Vec<OpcUaClient>, OpcUaError>> {
+        ready(Ok(self.0.lock().unwrap().clone())).boxed()
+    }
+
+    fn change<'a>(
+        &'a self,
+        thumbprint: &'a str,
+        change: OpcUaChange,
+    ) -> BoxFuture<'a, Result<PeerCertificate, OpcUaError>> {
+        let mut clients = self.0.lock().unwrap();
+        let at = clients.iter().position(|it| it.certificate.thumbprint == thumbprint);
+        let changed = at.ok_or(OpcUaError::NotFound).map(|at| match change {
+            OpcUaChange::Forget => clients.remove(at).certificate,
+            change => {
+                clients[at].trusted = change == OpcUaChange::Trust;
+                clients[at].certificate.clone()
+            }
+        });
+        ready(changed).boxed()
+    }
+}
+
+/// An engine that knows a few statements and asks the source for them.
+pub(crate) struct FakeEngine;
+
+impl QueryEngine for FakeEngine {
+    fn run(
+        &self,
+        sql: String,
+        format: QueryFormat,
+        source: Arc<dyn QuerySource>,
+    ) -> BoxFuture<'_, Result<Bytes, QueryError>> {
+        async move {
+            let (word, rest) = sql.split_once(' ').unwrap_or((&sql, ""));
+            let wanted: BTreeSet<String> = rest.split_whitespace().map(str::to_owned).collect();
+            let wanted = (!wanted.is_empty()).then_some(&wanted);
+            let found = match word {
+                "numbers" => source.numbers(wanted).map(|found| format!("{found:?}")),
+                "tags" => source.tags(wanted).map(|found| format!("{found:?}")),
+                "assets" => source.assets().map(|found| format!("{found:?}")),
+                "samples" => {
+                    let tags = source.numbers(wanted).map_err(QueryError::Failed)?;
+                    let tags = tags.into_iter().map(|(tag, _)| tag).collect();
+                    let pages = source.samples(tags, Timestamp::MIN, Timestamp::MAX);
+                    let pages: Result<Vec<_>, _> = pages.try_collect().await;
+                    pages.map(|pages| {
+                        let sizes: Vec<usize> = pages.iter().map(|page| page.len()).collect();
+                        let first = pages.first().map(|page| page.sample(0));
+                        format!("{sizes:?} {first:?}")
+                    })
+                }
+                "format" => Ok(format!("{format:?}")),
+                "limit" => {
+                    return Err(QueryError::Limit("the answer has too many rows".to_owned()));
+                }
+                "time" => return Err(QueryError::Time("it took long".to_owned())),
+                "busy" => return Err(QueryError::Busy("too many run".to_owned())),
+                "fail" => return Err(QueryError::Failed("the disk is gone".into())),
+                _ => return Err(QueryError::Statement(format!("what is {word}?"))),
+            };
+            found.map(Bytes::from).map_err(QueryError::Failed)
+        }
+        .boxed()
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value as Json, json};
 use weir_api::Limits;
+use weir_model::Grade;
 
 use crate::bench::Bench;
 
@@ -197,4 +198,33 @@ async fn ranges_are_answered_whole_or_thinned() {
     let back = bench.post("/api/v1/samples", json!(null)).bearer(&bench.admin);
     let back = back.body("text/csv", csv.body).send().await;
     assert_eq!(back.expect(200)["accepted"], 20_000);
+}
+
+#[tokio::test]
+async fn samples_are_deleted_by_who_may_and_the_audit_says_so() {
+    let bench = Bench::new().await;
+    tags(&bench).await;
+    let sample = |second: u32| json!({"tag": "88.100/f", "time": format!("2026-01-01T00:00:{second:02}Z"), "value": second});
+    bench.store_samples((0..10).map(sample).collect()).await;
+    let uri = |span: &str| format!("/api/v1/tags/88.100%2Ff/samples?{span}");
+    let span = uri("from=2026-01-01T00:00:02Z&to=2026-01-01T00:00:12Z");
+    let operator = bench.token_of("ole", "operator", Grade::Core).await;
+    bench.delete(&span).bearer(&operator).send().await.problem("forbidden");
+    for wrong in
+        ["", "from=2026-01-01T00:00:02Z", "from=2026-01-02T00:00:00Z&to=2026-01-02T00:00:00Z"]
+    {
+        bench.delete(&uri(wrong)).bearer(&bench.admin).send().await.problem("invalid-request");
+    }
+    assert_eq!(read(&bench, "88.100/f", DAY).await.as_array().unwrap().len(), 10);
+    bench.delete(&span).bearer(&bench.admin).send().await.expect(204);
+    let left = read(&bench, "88.100/f", DAY).await;
+    assert_eq!((left.as_array().unwrap().len(), &left[1]["value"]), (2, &json!(1.0)));
+    let tag = bench.get("/api/v1/tags/88.100%2Ff").bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(tag["last"]["value"], 1.0);
+    bench.store_samples(json!([sample(5)])).await;
+    assert_eq!(read(&bench, "88.100/f", DAY).await[2]["value"], 5.0);
+    let audit = bench.get("/api/v1/audit?q=samples.delete").bearer(&bench.admin).send().await;
+    let audit = audit.expect(200);
+    let entry = audit["items"].as_array().unwrap().iter().find(|entry| entry["kind"] == "note");
+    assert_eq!(entry.unwrap()["detail"]["to"], "2026-01-01T00:00:12Z", "{audit}");
 }

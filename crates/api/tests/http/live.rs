@@ -137,7 +137,7 @@ async fn a_reader_that_is_too_slow_gets_a_gap() {
             producer: None,
             backfill: false,
             arrival: now(),
-            samples,
+            samples: samples.into(),
         };
         bench.historian.append(batch).await.unwrap();
     }

@@ -13,5 +13,8 @@ mod fake;
 mod ingest;
 mod live;
 mod mqtt;
+mod opcua;
+mod query;
+mod table;
 mod templates;
 mod walk;

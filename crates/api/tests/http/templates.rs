@@ -37,6 +37,15 @@ async fn a_template_is_put_found_changed_and_deleted() {
     assert_eq!(made["points"][0]["range"]["high"], 3000.0);
     let found = bench.get(uri).bearer(&bench.admin).send().await.expect(200);
     assert_eq!(found, made);
+    // What is read is put again as it is, and with a field changed.
+    let mut same = bench.put(uri, found).bearer(&bench.admin).header("if-match", &tag).send().await;
+    let tag = same.header("etag").to_owned();
+    let mut again = same.expect(200);
+    again["points"][0]["range"]["high"] = json!(1500.0);
+    same = bench.put(uri, again.clone()).bearer(&bench.admin).header("if-match", &tag).send().await;
+    let tag = same.header("etag").to_owned();
+    let changed = same.expect(200);
+    assert_eq!((&changed["points"], &changed["settings"]), (&again["points"], &made["settings"]));
     let list = bench.get("/api/v1/templates?q=feed").bearer(&bench.admin).send().await.expect(200);
     assert_eq!((&list["items"][0]["points"], &list["next"]), (&json!(2), &Json::Null));
     assert_eq!(names(&bench, &bench.admin, "?protocol=modbus").await, [""; 0]);
@@ -67,7 +76,7 @@ async fn a_device_is_made_of_what_a_template_holds() {
         bench.post("/api/v1/devices", device).bearer(&bench.admin).send().await.expect(201);
     let speed = device["points"].as_array().unwrap().iter().find(|p| p["name"] == "Speed").unwrap();
     assert_eq!(speed["names"]["zh-CN"], "转速");
-    assert_eq!(speed["source"]["scaling"], template["points"][0]["scaling"]);
+    assert_eq!(speed["scaling"], template["points"][0]["scaling"]);
 }
 
 #[tokio::test]
@@ -80,6 +89,17 @@ async fn what_makes_no_template_is_told_by_field() {
         ("settings", json!([]), "/settings"),
         ("points", json!([{"name": "", "data_type": "f64", "address": "a"}]), "/points/0/name"),
         ("points", json!([{"name": "a", "data_type": "f64", "address": 7}]), "/points/0/address"),
+        (
+            "points",
+            json!([{"name": "a", "data_type": "f64", "address": "a".repeat(5000)}]),
+            "/points/0/address",
+        ),
+        (
+            "points",
+            json!([{"name": "a", "data_type": "f64", "address": "a", "range": {"low": 1.0, "high": 1.0}}]),
+            "/points/0/range",
+        ),
+        ("name", json!("another"), "/name"),
         ("description", json!("x".repeat(2001)), "/description"),
         ("colour", json!("red"), "/colour"),
     ] {
@@ -89,6 +109,11 @@ async fn what_makes_no_template_is_told_by_field() {
         assert_eq!(answer.problem("invalid-value"), field);
         assert!(!answer.text().contains("geheim"));
     }
+    let same = json!({"name": "X"}).as_object().cloned().unwrap().into_iter();
+    let body: Json = pump().as_object().cloned().unwrap().into_iter().chain(same).collect();
+    let same = bench.put("/api/v1/templates/x", body).bearer(&bench.admin).send().await;
+    assert_eq!(same.expect(200)["name"], "x");
+    bench.delete("/api/v1/templates/x").bearer(&bench.admin).send().await.expect(204);
     let blank = bench.put("/api/v1/templates/%20x", pump()).bearer(&bench.admin).send().await;
     assert_eq!(blank.problem("invalid-value"), "/name");
     assert_eq!(names(&bench, &bench.admin, "").await, [""; 0]);

@@ -15,6 +15,13 @@ pub const COMMIT_OPERATIONS_MAX: usize = 10_000;
 /// LMDB holds the pages it changes in memory too.
 pub const COMMIT_BYTES_MAX: usize = 16 << 20;
 
+/// Most bytes of a commit that is written in parts ([`crate::Store::commit_in_parts`]): the import of a large plant. It
+/// leaves some of what may wait in memory to others.
+pub const LARGE_COMMIT_BYTES_MAX: usize = 56 << 20;
+
+/// Most operations of a commit that is written in parts: others wait behind it for a second or two.
+pub const LARGE_COMMIT_OPERATIONS_MAX: usize = 200_000;
+
 /// Largest record in stored bytes. Larger things are files, not documents.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
@@ -180,11 +187,50 @@ impl Commit {
 
     /// Bytes it brings, as [`COMMIT_BYTES_MAX`] counts them.
     pub(crate) fn bytes(&self) -> usize {
-        self.operations.iter().map(|op| op.key.len() + op.body.as_ref().map_or(0, Body::size)).sum()
+        self.operations.iter().map(Operation::bytes).sum()
     }
 
     /// Whether every bound is kept.
     pub(crate) fn check(&mut self) -> Result<(), CommitError> {
+        self.check_within(COMMIT_OPERATIONS_MAX, COMMIT_BYTES_MAX)
+    }
+
+    /// Whether every bound of a commit that is written in parts is kept.
+    pub(crate) fn check_large(&mut self) -> Result<(), CommitError> {
+        self.check_within(LARGE_COMMIT_OPERATIONS_MAX, LARGE_COMMIT_BYTES_MAX)
+    }
+
+    /// Whether it is only to be written in parts.
+    pub(crate) fn is_large(&self) -> bool {
+        self.operations.len() > COMMIT_OPERATIONS_MAX || self.bytes() > COMMIT_BYTES_MAX
+    }
+
+    /// The commit in parts that keep the bounds of one each, in order.
+    pub(crate) fn into_parts(self) -> Vec<Self> {
+        let Self { author, time, operations, flaw: _ } = self;
+        let empty = || Self { author: author.clone(), time, operations: Vec::new(), flaw: None };
+        let mut parts = vec![empty()];
+        let mut bytes = 0;
+        for operation in operations {
+            let size = operation.bytes();
+            let last = parts.last_mut().filter(|part| {
+                part.operations.len() < COMMIT_OPERATIONS_MAX && bytes + size <= COMMIT_BYTES_MAX
+            });
+            match last {
+                Some(last) => {
+                    bytes += size;
+                    last.operations.push(operation);
+                }
+                None => {
+                    bytes = size;
+                    parts.push(Self { operations: vec![operation], ..empty() });
+                }
+            }
+        }
+        parts
+    }
+
+    fn check_within(&mut self, operations_max: usize, bytes_max: usize) -> Result<(), CommitError> {
         if let Some(flaw) = self.flaw.take() {
             return Err(flaw);
         }
@@ -197,8 +243,8 @@ impl Commit {
             }
             Ok(())
         };
-        within("the number of operations", self.operations.len(), COMMIT_OPERATIONS_MAX)?;
-        within("the commit", self.bytes(), COMMIT_BYTES_MAX)?;
+        within("the number of operations", self.operations.len(), operations_max)?;
+        within("the commit", self.bytes(), bytes_max)?;
         for operation in &self.operations {
             if operation.key.is_empty() {
                 return Err(StoreError::EmptyKey { collection: operation.collection }.into());
@@ -213,6 +259,12 @@ impl Commit {
             }
         }
         Ok(())
+    }
+}
+
+impl Operation {
+    fn bytes(&self) -> usize {
+        self.key.len() + self.body.as_ref().map_or(0, Body::size)
     }
 }
 

@@ -87,8 +87,8 @@ mod writer;
 pub use backup::BackupReport;
 pub use collection::{BoxError, Collection, History, Index};
 pub use commit::{
-    COMMIT_BYTES_MAX, COMMIT_OPERATIONS_MAX, Commit, Expect, INDEX_VALUES_MAX, RECORD_BYTES_MAX,
-    Receipt,
+    COMMIT_BYTES_MAX, COMMIT_OPERATIONS_MAX, Commit, Expect, INDEX_VALUES_MAX,
+    LARGE_COMMIT_BYTES_MAX, LARGE_COMMIT_OPERATIONS_MAX, RECORD_BYTES_MAX, Receipt,
 };
 pub use decide::{Current, Decision, Refusal, State, decide};
 pub use environment::FORMAT;

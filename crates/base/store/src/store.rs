@@ -35,7 +35,7 @@ pub struct Store {
 /// What the writer will say.
 type Answer = oneshot::Receiver<Result<Receipt, CommitError>>;
 
-/// Why a commit was not accepted, and the commit, where it found no room to wait.
+/// Why a commit was not accepted, and the commit, where it found no room to wait and was not in parts.
 type Returned = (CommitError, Option<Box<Commit>>);
 
 struct Inner {
@@ -67,6 +67,22 @@ impl Store {
     /// See [`CommitError`].
     pub async fn commit(&self, mut commit: Commit) -> Result<Receipt, CommitError> {
         commit.check()?;
+        self.commit_checked(commit).await
+    }
+
+    /// Commits what may be too large for one entry of the change feed: all of it or nothing, in one transaction, and as
+    /// several entries in a row where one cannot hold it. Unique values are judged on what each part leaves, so a swap
+    /// must lie within [`crate::COMMIT_OPERATIONS_MAX`] operations. The receipt tells the position of the last entry.
+    ///
+    /// # Errors
+    /// As [`Store::commit`]; too large is what exceeds [`crate::LARGE_COMMIT_OPERATIONS_MAX`] or
+    /// [`crate::LARGE_COMMIT_BYTES_MAX`].
+    pub async fn commit_in_parts(&self, mut commit: Commit) -> Result<Receipt, CommitError> {
+        commit.check_large()?;
+        self.commit_checked(commit).await
+    }
+
+    async fn commit_checked(&self, commit: Commit) -> Result<Receipt, CommitError> {
         for operation in &commit.operations {
             self.core().named(operation.collection)?;
         }
@@ -85,6 +101,10 @@ impl Store {
             return Err((CommitError::Stopped, None));
         };
         let bytes = commit.bytes();
+        let parts = match commit.is_large() {
+            true => commit.into_parts(),
+            false => vec![commit],
+        };
         let tally = &self.core().tally;
         let uncount = || {
             tally.waiting_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
@@ -94,13 +114,13 @@ impl Store {
         let before = tally.waiting_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         if before + bytes as u64 > WAITING_BYTES_MAX {
             uncount();
-            return Err((CommitError::Busy, Some(Box::new(commit))));
+            return Err((CommitError::Busy, only(parts)));
         }
         let (reply, answer) = oneshot::channel();
-        queue.try_send(Waiting { commit, bytes, reply }).map_err(|error| {
+        queue.try_send(Waiting { parts, bytes, reply }).map_err(|error| {
             uncount();
             match error {
-                TrySendError::Full(back) => (CommitError::Busy, Some(Box::new(back.commit))),
+                TrySendError::Full(back) => (CommitError::Busy, only(back.parts)),
                 TrySendError::Disconnected(_) => (CommitError::Stopped, None),
             }
         })?;
@@ -302,6 +322,11 @@ impl Drop for Inner {
             tracing::error!("the writer of the store had ended in a panic");
         }
     }
+}
+
+/// The one part of a commit that is not in several.
+fn only(mut parts: Vec<Commit>) -> Option<Box<Commit>> {
+    parts.pop().filter(|_| parts.is_empty()).map(Box::new)
 }
 
 #[cfg(test)]

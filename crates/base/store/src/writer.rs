@@ -29,7 +29,8 @@ const GROUP_BYTES_MAX: usize = 4 << 20;
 
 /// A commit and whom to answer.
 pub(crate) struct Waiting {
-    pub(crate) commit: Commit,
+    /// It alone, or what a large one was cut into: all of them, or none.
+    pub(crate) parts: Vec<Commit>,
     pub(crate) bytes: usize,
     pub(crate) reply: oneshot::Sender<Result<Receipt, CommitError>>,
 }
@@ -41,8 +42,11 @@ pub(crate) fn run(core: &Core, queue: &Receiver<Waiting>) {
         let mut bytes = first.bytes;
         let mut group = vec![first];
         while group.len() < COMMITS_WAITING_MAX {
+            if group[0].parts.len() > 1 {
+                break;
+            }
             let Ok(next) = queue.try_recv() else { break };
-            if bytes + next.bytes > GROUP_BYTES_MAX {
+            if bytes + next.bytes > GROUP_BYTES_MAX || next.parts.len() > 1 {
                 carried = Some(next);
                 break;
             }
@@ -97,16 +101,29 @@ fn write_together(core: &Core, group: &[Waiting]) -> Result<Outcomes, StoreError
     let mut head = start;
     let mut outcomes = Vec::with_capacity(group.len());
     for waiting in group {
-        let commit = &waiting.commit;
-        let decided = decide(&Snapshot::new(core, &txn), commit);
-        outcomes.push(match decided {
-            Ok(decision) => {
-                head += 1;
-                apply(core, &mut txn, commit, &decision, head)?;
-                Ok(Receipt { position: head, versions: decision.versions })
+        let mut versions = Vec::new();
+        let mut outcome = Ok(());
+        for part in &waiting.parts {
+            match decide(&Snapshot::new(core, &txn), part) {
+                Ok(decision) => {
+                    head += 1;
+                    apply(core, &mut txn, part, &decision, head)?;
+                    versions.extend(decision.versions);
+                }
+                Err(refusal) => {
+                    outcome = Err(refused(part, refusal));
+                    break;
+                }
             }
-            Err(refusal) => Err(refused(commit, refusal)),
-        });
+        }
+        outcomes.push(outcome.map(|()| Receipt { position: head, versions }));
+    }
+    // What was cut into parts is alone, and goes as a whole.
+    if let ([alone], [Err(_)]) = (group, &outcomes[..])
+        && alone.parts.len() > 1
+    {
+        txn.abort();
+        return Ok(outcomes);
     }
     if head == start {
         txn.abort();

@@ -84,10 +84,17 @@ pub struct Order {
 /// Why an order was not carried out, or not written down.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
-    /// It could not be written down. Before the device was asked, nothing was done; the outcome of
-    /// what was done stands in the log.
+    /// It could not be written down, and the device was not asked.
     #[error("write down a command to a device")]
-    Record(#[from] CommitError),
+    Record(#[source] CommitError),
+    /// The device was asked, and what became of it could not be written down; it stands in the log.
+    #[error("write down what became of a command to a device")]
+    Unrecorded {
+        /// Why not.
+        source: CommitError,
+        /// What became of it.
+        outcome: Box<Result<WriteReport, DriverError>>,
+    },
     /// What the device or its limits say.
     #[error(transparent)]
     Device(#[from] DriverError),
@@ -113,7 +120,8 @@ impl Supervisor {
         let requested = value.to_json();
         let mut command = Command { tag, device, time, requested, outcome: None };
         // Written down before it is done, and not done if it cannot be written down.
-        record(store, &author, "device.write.request", time, &command).await?;
+        let recorded = record(store, &author, "device.write.request", time, &command).await;
+        recorded.map_err(OrderError::Record)?;
         let (supervisor, store) = (self.clone(), store.clone());
         let task = tokio::spawn(async move {
             let write =
@@ -134,12 +142,13 @@ impl Supervisor {
                     error: Some(error.to_string()),
                 },
             });
-            let recorded = record(&store, &author, "device.write", time, &command).await;
-            if let Err(error) = &recorded {
-                tracing::error!(%error, ?command, "what became of a command is not written down");
+            match record(&store, &author, "device.write", time, &command).await {
+                Ok(()) => Ok(write?),
+                Err(source) => {
+                    tracing::error!(%source, ?command, "what became of a command is not written down");
+                    Err(OrderError::Unrecorded { source, outcome: Box::new(write) })
+                }
             }
-            recorded?;
-            Ok(write?)
         });
         task.await.map_err(|_| OrderError::Interrupted)?
     }
@@ -158,3 +167,6 @@ async fn record(
     commit.put::<Commands>(key, command, Expect::Any);
     store.commit(commit).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests;

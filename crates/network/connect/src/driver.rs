@@ -182,8 +182,11 @@ pub struct Fault {
 pub struct RawWrite {
     /// The value before, where the device let it be read.
     pub before: Option<Value>,
-    /// The value read back, where the device let it be read.
+    /// The value read back, where the device let it be read and it can be made sense of.
     pub after: Option<Value>,
+    /// Whether the device let it be read back at all: with no value in `after`, it holds something that
+    /// nobody can make sense of, and who wrote is told so.
+    pub read_back: bool,
     /// Whether what was read back is, bit for bit, what was written.
     pub verified: bool,
     /// Requests sent for it.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use weir_model::Quality;
 
 use crate::PeerCertificate;
+use crate::shown::{TEXT_CHARS_MAX, line};
 
 /// A failure of a driver or a refused request to one device.
 ///
@@ -105,11 +106,13 @@ impl DriverError {
         place: impl Into<String>,
         cause: impl Into<String>,
     ) -> Self {
+        // Both may repeat what a peer said.
+        let said = |text: String| line(text.into(), TEXT_CHARS_MAX);
         Self {
             kind,
             device: device.into(),
-            place: place.into(),
-            cause: cause.into(),
+            place: said(place.into()),
+            cause: said(cause.into()),
             certificate: None,
         }
     }

@@ -8,7 +8,9 @@
 //! - `x-secret`: true for what is sealed at rest and never shown again;
 //! - `x-advanced`: true for what most people leave alone;
 //! - `x-when`: `{"field": [values]}`, the choices of another field for which this one matters;
-//! - `x-trust`: true for the list of thumbprints of certificates that a person has reviewed.
+//! - `x-trust`: true for the list of thumbprints of certificates that a person has reviewed;
+//! - `x-own`: true for what is one device's own though its type may have the rest in common: its address, its name
+//!   among others, who Weir is there. A template leaves it out, as it does secrets and reviewed certificates.
 //!
 //! `x-order` names the fields of an object in the order of the form.
 
@@ -49,6 +51,13 @@ pub fn choice(choices: &[(&str, [&str; 2])], default: &str) -> Json {
 /// Marks a field whose value is sealed at rest and never shown again.
 pub fn secret(mut schema: Json) -> Json {
     schema["x-secret"] = true.into();
+    schema
+}
+
+/// Marks a field that tells one device from others of its type: where it is, what it is called there, and who
+/// Weir is to it.
+pub fn own(mut schema: Json) -> Json {
+    schema["x-own"] = true.into();
     schema
 }
 

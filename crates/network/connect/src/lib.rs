@@ -35,6 +35,7 @@ mod receipt;
 mod report;
 mod secrets;
 mod sequence;
+mod shown;
 mod sink;
 mod spec;
 mod spool;

@@ -146,6 +146,7 @@ impl Outbox {
             } else {
                 let sequence = self.sequencer.next(self.clock.now());
                 let producer = Producer::new(&key.1, sequence).ok();
+                let samples = samples.into();
                 let batch = Batch { tenant: key.0, producer, backfill, arrival, samples };
                 self.dispatch(&key, batch, !receipts.is_empty()).await
             };

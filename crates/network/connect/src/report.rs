@@ -46,10 +46,13 @@ pub struct WriteReport {
     #[serde(serialize_with = "one_value")]
     #[schema(value_type = Object)]
     pub requested: Value,
-    /// The value read back, where the device let it be read.
+    /// The value read back, where the device let it be read and it is one of the tag's type.
     #[serde(serialize_with = "optional_value")]
     #[schema(value_type = Option<Object>)]
     pub after: Option<Value>,
+    /// Whether something was read back: with no value in `after`, the device holds something that is
+    /// none of the tag's type.
+    pub read_back: bool,
     /// Whether the device holds, bit for bit, what was written.
     pub verified: bool,
     /// When it was read back.

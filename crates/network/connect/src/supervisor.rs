@@ -18,6 +18,7 @@ use weir_model::{FieldError, Identifier, Quality, TagId, TenantId, Value};
 
 use self::runner::{Command, Runner};
 use crate::outbox::{Outbox, Parcel, producer_key};
+use crate::shown;
 use crate::spool::Key;
 use crate::status::{Board, Meters};
 use crate::{
@@ -163,6 +164,11 @@ impl Supervisor {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// How many more devices there is room for.
+    pub fn room(&self) -> usize {
+        DEVICES_MAX.saturating_sub(self.inner.devices().len())
+    }
+
     /// The drivers, by the names of their protocols.
     pub fn drivers(&self) -> Vec<&dyn Driver> {
         let mut all: Vec<&dyn Driver> = self.inner.drivers.values().map(|d| &**d).collect();
@@ -285,7 +291,7 @@ impl Supervisor {
         at: Option<&str>,
     ) -> Result<BrowsePage, DriverError> {
         let (driver, _permit) = self.inner.ask(tenant, protocol)?;
-        in_time(protocol, driver.browse(settings, at)).await
+        in_time(protocol, driver.browse(settings, at)).await.map(shown::page)
     }
 
     /// Lists the ways in which what stands at an address can be spoken to, the best one first.
@@ -299,7 +305,7 @@ impl Supervisor {
         settings: &Json,
     ) -> Result<Vec<Discovered>, DriverError> {
         let (driver, _permit) = self.inner.ask(tenant, protocol)?;
-        in_time(protocol, driver.discover(settings)).await
+        in_time(protocol, driver.discover(settings)).await.map(shown::found)
     }
 
     /// What happened to a device lately, the newest first; none for one that was never applied.

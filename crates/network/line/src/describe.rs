@@ -1,7 +1,7 @@
 //! What a form for a device that sends lines is made of.
 
 use serde_json::{Value as Json, json};
-use weir_connect::form::{self, advanced, choice, field, integer, text, when};
+use weir_connect::form::{self, advanced, choice, field, integer, own, text, when};
 
 use crate::address::PATTERN_BYTES_MAX;
 use crate::settings::{CONNECTIONS_MAX, LINE_BYTES_MAX};
@@ -38,7 +38,7 @@ fn settings() -> Json {
                 ["Who connects to whom", "由哪一方发起连接"],
             ),
             "host": field(
-                when(text(253), "mode", &["connect"]),
+                own(when(text(253), "mode", &["connect"])),
                 ["Host", "主机"],
                 ["Host name, IPv4 or IPv6 address", "主机名、IPv4 或 IPv6 地址"],
             ),
@@ -51,12 +51,12 @@ fn settings() -> Json {
                 ],
             ),
             "allow": field(
-                when(
+                own(when(
                     json!({"type": "array", "maxItems": 256, "default": [],
                         "items": {"type": "string", "minLength": 1, "maxLength": 64}}),
                     "mode",
                     listening,
-                ),
+                )),
                 ["Allowed devices", "允许的设备"],
                 [
                     "Addresses or networks of the devices, such as 192.168.3.40 or 192.168.3.0/24; nobody else may connect",

@@ -359,7 +359,13 @@ impl Session for LineSession {
         let refuse = |this: &Self, (kind, cause)| this.error(kind, cause);
         let line = self.line_of(&template, raw).map_err(|refusal| refuse(self, refusal))?;
         match self.send(&line).await {
-            Ok(()) => Ok(RawWrite { before: None, after: None, verified: false, requests: 1 }),
+            Ok(()) => Ok(RawWrite {
+                before: None,
+                after: None,
+                read_back: false,
+                verified: false,
+                requests: 1,
+            }),
             Err(refusal) => Err(refuse(self, refusal)),
         }
     }

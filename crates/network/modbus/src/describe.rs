@@ -1,7 +1,7 @@
 //! What a form for a Modbus device is made of.
 
 use serde_json::{Value as Json, json};
-use weir_connect::form::{self, advanced, field, integer};
+use weir_connect::form::{self, advanced, field, integer, own};
 
 pub(crate) fn schema() -> Json {
     let mut schema = form::description(["Modbus TCP", "Modbus TCP"], settings(), address());
@@ -22,7 +22,7 @@ fn settings() -> Json {
             "gap_registers", "registers_max"],
         "properties": {
             "host": field(
-                json!({"type": "string", "minLength": 1, "maxLength": 253}),
+                own(json!({"type": "string", "minLength": 1, "maxLength": 253})),
                 ["Host", "主机"],
                 ["Host name, IPv4 or IPv6 address", "主机名、IPv4 或 IPv6 地址"],
             ),

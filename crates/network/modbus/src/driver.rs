@@ -6,15 +6,15 @@ use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use weir_connect::dial::Lookups;
 use weir_connect::{
-    Abilities, BrowseItem, BrowsePage, Circumstances, DeviceSpec, Driver, DriverError, ErrorKind,
-    Session,
+    Abilities, BrowseItem, BrowsePage, Circumstances, DeviceSpec, Discovered, Driver, DriverError,
+    ErrorKind, Session,
 };
 use weir_model::{DataType, FieldError, Value};
 
 use crate::client::{CallError, Client, Data};
 use crate::exception::exception_text;
 use crate::session::ModbusSession;
-use crate::{PointAddress, Settings, Table, describe};
+use crate::{PointAddress, Settings, Table, describe, discover};
 
 /// How many addresses one browse looks at: a device has no directory, so each is asked for.
 const BROWSE_ADDRESSES: u16 = 64;
@@ -77,11 +77,16 @@ impl Driver for ModbusDriver {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { browse: true, write: true, ..Abilities::default() }
+        Abilities { discover: true, browse: true, write: true, call: false }
     }
 
     fn check(&self, spec: &DeviceSpec) -> Result<(), Vec<FieldError>> {
         parse(spec).map(|_| ())
+    }
+
+    async fn discover(&self, given: &Json) -> Result<Vec<Discovered>, DriverError> {
+        let settings = Settings::parse(given).map_err(|errors| wrong_fields("modbus", &errors))?;
+        discover::units(&settings, given, self.lookups.clone(), discover::SEARCH_TIME_MAX).await
     }
 
     async fn browse(&self, settings: &Json, at: Option<&str>) -> Result<BrowsePage, DriverError> {

@@ -21,6 +21,7 @@
 mod address;
 mod client;
 mod describe;
+mod discover;
 mod driver;
 mod exception;
 mod plan;

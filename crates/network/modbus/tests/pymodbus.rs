@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value as Json, json};
-use weir_connect::{ErrorKind, State};
+use weir_connect::{Driver, ErrorKind, State};
 use weir_model::{Quality, Value};
 
 use bench::{Bench, holding, impatient, spec};
@@ -90,6 +90,21 @@ impl Drop for Peer {
 
 fn addresses(peer: &Peer) -> Vec<Json> {
     peer.points.iter().map(|p| p["address"].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the Python peers: cargo xtask test"]
+async fn its_unit_is_found_and_read() {
+    let (bench, peer) = (Bench::new(), Peer::start(0));
+    let given = json!({"host": "127.0.0.1", "port": peer.port, "timeout_ms": 100});
+    let driver = weir_modbus::ModbusDriver::new();
+    let found = driver.discover(&given).await.unwrap();
+    assert_eq!(found[0].settings["unit"], 1, "{found:?}");
+    assert!(found[0].detail.contains("holding registers"), "{}", found[0].detail);
+    let mut device = spec(1, peer.port, vec![holding(0, "u16")]);
+    device.settings = found[0].settings.clone();
+    let report = bench.supervisor.test(&device).await.unwrap();
+    assert!(report.values[0].value.is_some(), "{}", report.message);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Browsing: what is published is shown as a tree, with the last message and the address of each value in it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use weir_connect::{BrowseItem, BrowsePage, DriverError, ErrorKind, SystemClock};
 use weir_model::{DataType, Value};
 
+use crate::address::POINTER_BYTES_MAX;
 use crate::link::{Inside, LinkError, Opening, Qos};
 use crate::payload::excerpt;
 use crate::settings::Settings;
@@ -16,14 +18,23 @@ use crate::settings::Settings;
 /// Topics that one browse remembers.
 const TOPICS_MAX: usize = 10_000;
 
-/// Bytes of their messages.
+/// Bytes of their names and messages: a topic alone may have 64 kB.
 const BYTES_MAX: usize = 32 << 20;
 
 /// Messages that are taken at once.
 const MESSAGES_MAX: usize = 1000;
 
+/// How long the first message is waited for where nothing is heard: half of what a person is let wait.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// How long others are waited for after a first message that came late.
+const COMPANY: Duration = Duration::from_millis(500);
+
 /// Things of one page.
 const ITEMS_MAX: usize = 200;
+
+/// Longest name that is shown, in characters.
+const NAME_CHARS_MAX: usize = 256;
 
 /// Values of one message that are shown.
 const LEAVES_MAX: usize = 1000;
@@ -87,20 +98,30 @@ async fn listen(
     if let Some(Err(reason)) = answers.into_iter().next() {
         return Err(LinkError::new(ErrorKind::Rejected, format!("{filter}: {reason}")));
     }
-    let deadline = Instant::now() + settings.listen;
+    let start = Instant::now();
+    let mut deadline = start + settings.listen;
     let mut heard = Messages::new();
     let mut bytes = 0_usize;
-    while timeout_at(deadline, link.ready()).await.is_ok() {
+    loop {
+        // Whoever speaks seldom is waited for, and then those who speak at the same time.
+        let silent = heard.is_empty();
+        let until = if silent { deadline.max(start + SILENCE_MAX) } else { deadline };
+        if timeout_at(until, link.ready()).await.is_err() {
+            break;
+        }
         for message in link.take(MESSAGES_MAX)? {
             let known = heard.contains_key(&*message.topic);
             if !known && (heard.len() >= TOPICS_MAX || bytes >= BYTES_MAX) {
                 continue;
             }
-            bytes += message.payload.len();
+            bytes += message.payload.len() + if known { 0 } else { message.topic.len() };
             let before = heard.insert(message.topic.to_string(), message.payload);
             bytes -= before.map_or(0, |before| before.len());
         }
-        if Instant::now() >= deadline {
+        if silent && !heard.is_empty() {
+            deadline = deadline.max(Instant::now() + COMPANY);
+        }
+        if Instant::now() >= deadline.max(until) {
             break;
         }
     }
@@ -143,7 +164,16 @@ fn arrange(place: &Place, messages: &Messages) -> BrowsePage {
 fn branch(topic: &str, level: &str) -> BrowseItem {
     let at = Place { topic: Some(topic.to_owned()), after: None }.text();
     let name = if level.is_empty() { "(empty)" } else { level };
-    BrowseItem { at, name: name.to_owned(), ..BrowseItem::default() }
+    let name = shortened(name);
+    BrowseItem { at, name, ..BrowseItem::default() }
+}
+
+/// A level of a topic as it is shown: it may have 64 kB.
+fn shortened(level: &str) -> String {
+    match level.char_indices().nth(NAME_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", level.get(..end).unwrap_or_default()),
+        None => level.to_owned(),
+    }
 }
 
 /// Adds to a level what its own message says: a single value at once, several on expanding.
@@ -225,7 +255,11 @@ fn flatten(
     match json {
         Json::Object(fields) if depth < DEPTH_MAX => {
             for (name, json) in fields {
-                flatten(json, below(name), depth + 1, leaves);
+                let place = below(name);
+                // A longer one could not be the address of a point.
+                if place.len() <= POINTER_BYTES_MAX {
+                    flatten(json, place, depth + 1, leaves);
+                }
             }
         }
         Json::Array(items)

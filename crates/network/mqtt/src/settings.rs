@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 use weir_connect::Fields;
-use weir_connect::form::{self, advanced, choice, field, integer, secret, text, when};
+use weir_connect::form::{self, advanced, choice, field, integer, own, secret, text, when};
 use weir_connect::tls::{PEM_BYTES_MAX, Trust, TrustError, is_server_name};
 use weir_model::FieldError;
 
@@ -321,7 +321,7 @@ pub fn link_fields() -> Map<String, Json> {
     add(
         "host",
         field(
-            outside(text(HOST_BYTES_MAX)),
+            own(outside(text(HOST_BYTES_MAX))),
             ["Host", "主机"],
             ["Host name, IPv4 or IPv6 address of the broker", "代理的主机名、IPv4 或 IPv6 地址"],
         ),
@@ -395,7 +395,7 @@ pub fn link_fields() -> Map<String, Json> {
     add(
         "client_id",
         field(
-            advanced(text(WORD_BYTES_MAX)),
+            own(advanced(text(WORD_BYTES_MAX))),
             ["Client identifier", "客户端标识"],
             [
                 "What the broker knows this device by; where empty, one is made of the device's identifier. No two clients may have the same",
@@ -419,7 +419,7 @@ pub fn link_fields() -> Map<String, Json> {
     add(
         "client_certificate",
         field(
-            tls(json!({"type": "string", "maxLength": PEM_BYTES_MAX, "x-multiline": true})),
+            own(tls(json!({"type": "string", "maxLength": PEM_BYTES_MAX, "x-multiline": true}))),
             ["Client certificate (PEM)", "客户端证书（PEM）"],
             [
                 "Our certificate with its chain, where the broker asks for one",

@@ -1,7 +1,7 @@
 //! What a form for an agent is made of.
 
 use serde_json::{Value as Json, json};
-use weir_connect::form::{self, advanced, choice, field, integer, text};
+use weir_connect::form::{self, advanced, choice, field, integer, own, text};
 
 pub(crate) fn schema() -> Json {
     let mut schema = form::description(["MTConnect", "MTConnect"], settings(), address());
@@ -22,7 +22,7 @@ fn settings() -> Json {
             "accept_expired"],
         "properties": {
             "url": field(
-                text(2048),
+                own(text(2048)),
                 ["Address of the agent", "代理地址"],
                 [
                     "Such as http://10.0.0.7:5000; https where the agent has a certificate",
@@ -30,7 +30,7 @@ fn settings() -> Json {
                 ],
             ),
             "device": field(
-                text(256),
+                own(text(256)),
                 ["Device", "设备"],
                 [
                     "Name or UUID of one machine; empty for all machines of the agent",

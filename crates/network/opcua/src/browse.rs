@@ -31,6 +31,10 @@ const REFERENCES_PER_REQUEST: u32 = 1000;
 const NAME_CHARACTERS_MAX: usize = 256;
 const DESCRIPTION_CHARACTERS_MAX: usize = 2000;
 
+/// Longest node identifier of a value or method that is offered: with what stands around it, an address has at most
+/// 4096 bytes, as the standard's identifiers have characters (OPC 10000-3, clause 8.2.4).
+const NODE_BYTES_MAX: usize = 4000;
+
 /// Longest text, in bytes, and most elements of an array that are shown as a present value.
 const VALUE_BYTES_MAX: usize = 1000;
 const VALUE_LENGTH_MAX: usize = 64;
@@ -196,6 +200,13 @@ fn item(
         expandable,
         ..BrowseItem::default()
     };
+    let bytes = node.to_string().len();
+    if bytes > NODE_BYTES_MAX {
+        item.description = format!(
+            "its node identifier of {bytes} bytes is longer than an address may be ({NODE_BYTES_MAX})"
+        );
+        return item;
+    }
     match child.node_class {
         NodeClass::Method => {
             item.method = Some(json!({"object": object, "method": node.to_string()}))
@@ -338,6 +349,25 @@ fn clip(text: &str, characters_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_without_end_is_shown_and_not_offered() {
+        let shown = |characters: usize, name: &str| {
+            let child = ReferenceDescription {
+                node_class: NodeClass::Variable,
+                browse_name: QualifiedName::new(1, name),
+                ..ReferenceDescription::default()
+            };
+            let node = NodeAddress::parse(&format!("nsu=urn:x;s={}", "长".repeat(characters)));
+            item(&child, &[], Kind::Any, &node.unwrap(), "i=85", false, None)
+        };
+        let long = "\u{1F6E2}\u{7}".repeat(16_000);
+        let fits = shown(1000, &long);
+        assert!(fits.address.is_some() && fits.description.is_empty());
+        assert_eq!(fits.name.chars().count(), NAME_CHARACTERS_MAX + 1);
+        let endless = shown(20_000, "");
+        assert!(endless.address.is_none() && endless.description.contains("60012 bytes"));
+    }
 
     #[test]
     fn places_say_where_to_go_on_whatever_a_node_is_called() {

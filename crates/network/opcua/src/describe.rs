@@ -1,7 +1,7 @@
 //! What a form for an OPC UA device is made of.
 
 use serde_json::{Value as Json, json};
-use weir_connect::form::{self, advanced, choice, field, integer, secret, text, when};
+use weir_connect::form::{self, advanced, choice, field, integer, own, secret, text, when};
 
 use crate::address::ATTRIBUTES;
 
@@ -23,7 +23,7 @@ fn settings() -> Json {
         }
     }
     properties["url"] = field(
-        text(2048),
+        own(text(2048)),
         ["Server", "服务器"],
         [
             "Address of the server, such as opc.tcp://192.168.0.10:4840; search it to choose one of its endpoints",
@@ -110,7 +110,7 @@ fn user() -> Json {
             ],
         ),
         "certificate": field(
-            when(text(16 * 1024), "auth", &of_certificate),
+            own(when(text(16 * 1024), "auth", &of_certificate)),
             ["User certificate", "用户证书"],
             [
                 "X.509 certificate of the user in PEM; the server must know it",

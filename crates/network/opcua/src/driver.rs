@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 use weir_connect::{
-    Abilities, BrowsePage, Circumstances, Clock, DeviceSpec, Discovered, Driver, DriverError,
-    ErrorKind, Session, SystemClock,
+    Abilities, BrowsePage, Circumstances, DeviceSpec, Discovered, Driver, DriverError, ErrorKind,
+    Session, SystemClock,
 };
 use weir_model::FieldError;
 
@@ -29,8 +29,8 @@ pub struct OpcUaDriver {
 }
 
 impl OpcUaDriver {
-    /// The driver. Weir's own certificate and private key are made below the folder when they are first needed,
-    /// and then kept.
+    /// The driver. Weir's own certificate and private key are made below the folder when a server is first spoken to with a
+    /// security policy, and then kept.
     pub fn new(pki_dir: PathBuf) -> Self {
         // The library looks below a folder of its own for what a relative path names.
         let pki_dir = std::path::absolute(&pki_dir).unwrap_or(pki_dir);
@@ -92,11 +92,8 @@ impl Driver for OpcUaDriver {
         let failed = |Failure { kind, cause, .. }| {
             DriverError::new(kind, "opcua", search.url.to_string(), cause)
         };
-        let identity = self.identities.get(SystemClock.now()).await;
-        let identity =
-            identity.map_err(|cause| failed(Failure::new(ErrorKind::Misconfigured, cause)))?;
-        let found =
-            endpoints::list(&search.url, search.timeout, identity.store()).await.map_err(failed)?;
+        let store = self.identities.keyless();
+        let found = endpoints::list(&search.url, search.timeout, store).await.map_err(failed)?;
         let offered = endpoints::discovered(&found, &search.url, settings);
         if offered.is_empty() {
             let cause = "the server offers no endpoint with a security policy that is known here";

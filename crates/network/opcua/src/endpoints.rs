@@ -20,7 +20,7 @@ use weir_connect::{Discovered, ErrorKind, PeerCertificate};
 
 use crate::certificate;
 use crate::dial::Dial;
-use crate::link::{decoding_options, transport};
+use crate::link::{decoding_options, quietly, transport};
 use crate::settings::{MODES, POLICIES, is_deprecated, mode_name, policy_name};
 use crate::status::Failure;
 use crate::{Auth, ServerUrl, Settings};
@@ -84,16 +84,18 @@ async fn ask(
 ) -> Result<Vec<EndpointDescription>, Failure> {
     let url = url.to_string();
     let context = ContextOwned::new_default(NamespaceMap::new(), decoding_options());
-    let channel = AsyncSecureChannel::new(
-        store,
-        EndpointDescription::from(url.as_str()).into(),
-        SessionRetryPolicy::never(),
-        false,
-        Arc::default(),
-        transport(),
-        60_000,
-        Arc::new(RwLock::new(context)),
-    );
+    let channel = quietly(|| {
+        AsyncSecureChannel::new(
+            store,
+            EndpointDescription::from(url.as_str()).into(),
+            SessionRetryPolicy::never(),
+            false,
+            Arc::default(),
+            transport(),
+            60_000,
+            Arc::new(RwLock::new(context)),
+        )
+    });
     let failed = |error: &opcua::types::Error| {
         dial.failure().unwrap_or_else(|| Failure::of("asking for the endpoints failed", error))
     };

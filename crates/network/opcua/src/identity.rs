@@ -1,4 +1,5 @@
-//! Weir's own application instance certificate (OPC 10000-6, clause 6.2.2): made once, then kept.
+//! Weir's own application instance certificate (OPC 10000-6, clause 6.2.2): made when a server is first spoken to with a
+//! security policy, then kept. Without one nothing is signed, so there is no key to wait for.
 
 use std::fs;
 use std::io::{self, Write};
@@ -53,6 +54,17 @@ impl Identities {
         certificate_path(&self.dir)
     }
 
+    /// What the library reads our certificate from where none is needed: there is none.
+    pub(crate) fn keyless(&self) -> Arc<RwLock<CertificateStore>> {
+        // A folder that is never made, since nothing is kept without a policy.
+        Arc::new(RwLock::new(CertificateStore::new(&self.dir.join("none"))))
+    }
+
+    /// Who we say we are where no certificate says it.
+    pub(crate) fn uri(&self) -> String {
+        self.made.get().map_or_else(application_uri, |made| made.uri.clone())
+    }
+
     /// # Errors
     /// Why there is none, for people.
     pub(crate) async fn get(&self, now: Timestamp) -> Result<Arc<Identity>, String> {
@@ -87,8 +99,7 @@ impl Identity {
             ));
         }
         if !certificate.exists() {
-            let host = host_name();
-            let (der, pem) = make(&format!("urn:{host}:weir"))?;
+            let (der, pem) = make(&application_uri())?;
             // The key first: a certificate without its key would be a certificate lost.
             write_private(&key, pem.as_bytes())
                 .map_err(|e| told("write the private key", &key, &e))?;
@@ -180,6 +191,10 @@ fn pem(der: &[u8]) -> String {
     }
     pem.push_str("-----END PRIVATE KEY-----\n");
     pem
+}
+
+fn application_uri() -> String {
+    format!("urn:{}:weir", host_name())
 }
 
 /// This machine's name where it is one that a certificate can hold.

@@ -114,22 +114,32 @@ impl Link {
         identities: &Identities,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Refused> {
-        let made = identities.get(clock.now()).await;
-        let identity = made.map_err(|cause| Failure::new(ErrorKind::Misconfigured, cause))?;
         let time = settings.timeout;
-        let endpoints = endpoints::list(&settings.url, time, identity.store()).await?;
+        let endpoints = endpoints::list(&settings.url, time, identities.keyless()).await?;
         let endpoint = endpoints::choose(endpoints, settings)?;
         check_certificate(&endpoint, settings, clock.as_ref())?;
-        let config = client_config(settings, &identity);
+        let identity = match settings.policy {
+            SecurityPolicy::None => None,
+            _ => {
+                let made = identities.get(clock.now()).await;
+                Some(made.map_err(|cause| Failure::new(ErrorKind::Misconfigured, cause))?)
+            }
+        };
+        let uri = identity.as_ref().map_or_else(|| identities.uri(), |made| made.uri.clone());
+        let config = client_config(settings, &uri);
         let expected = expected(&endpoint, settings);
         let dial = Dial::new(settings.url.clone(), time, expected);
-        let (session, events) = SessionBuilder::new(&config)
+        let builder = SessionBuilder::new(&config)
             .with_connector(dial.clone())
             .connect_to_endpoint_directly(endpoint)
             .map_err(|e| Failure::of("the endpoint cannot be used", &e))?
-            .user_identity_token(token(&settings.auth))
-            .build(identity.store())
-            .map_err(|e| Failure::of("the session cannot be opened", &e))?;
+            .user_identity_token(token(&settings.auth));
+        let built = match &identity {
+            Some(identity) => builder.build(identity.store()),
+            None => quietly(|| builder.build(identities.keyless())),
+        };
+        let (session, events) =
+            built.map_err(|e| Failure::of("the session cannot be opened", &e))?;
         let pulse = Arc::new(Pulse::new(clock));
         let drive = tokio::spawn(drive(events, Arc::clone(&pulse)));
         let watch = tokio::spawn(watch::watch(
@@ -149,7 +159,7 @@ impl Link {
             link.pulse.end(Failure::new(ErrorKind::Timeout, "the session was not opened in time"));
         }
         if let Some(failure) = link.failure() {
-            return Err(explain(failure, settings, &identity).into());
+            return Err(explain(failure, identity.as_deref()).into());
         }
         link.learn().await?;
         Ok(link)
@@ -204,11 +214,11 @@ async fn drive(events: SessionEventLoop<Dial>, pulse: Arc<Pulse>) {
     pulse.end(Failure::of_status("the connection was lost", status));
 }
 
-fn client_config(settings: &Settings, identity: &Identity) -> ClientConfig {
+fn client_config(settings: &Settings, uri: &str) -> ClientConfig {
     let session_time = (4 * settings.keep_alive + 2 * settings.timeout).max(SESSION_TIME_MIN);
     ClientBuilder::new()
         .application_name("Weir")
-        .application_uri(identity.uri.as_str())
+        .application_uri(uri)
         .product_uri("urn:weir")
         .session_name("Weir")
         .session_retry_limit(0)
@@ -285,37 +295,48 @@ fn expected(endpoint: &EndpointDescription, settings: &Settings) -> Option<Expec
     })
 }
 
+/// Does what makes the library complain of a certificate that is missing by intent.
+pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), work)
+}
+
 /// What to do when a session is not even opened.
-fn explain(failure: Failure, settings: &Settings, identity: &Identity) -> Failure {
+fn explain(failure: Failure, identity: Option<&Identity>) -> Failure {
     let Some(status) = failure.status else { return failure };
-    let secured = settings.policy != SecurityPolicy::None;
     let refused =
         |cause: String| Failure { kind: ErrorKind::Rejected, cause, status: Some(status) };
-    match plain(status) {
-        StatusCode::BadSecurityChecksFailed
-        | StatusCode::BadCertificateUntrusted
-        | StatusCode::BadCertificateInvalid
-        | StatusCode::BadCertificateUriInvalid
-        | StatusCode::BadCertificateUseNotAllowed
-        | StatusCode::BadCertificateTimeInvalid
-        | StatusCode::BadCertificateChainIncomplete
-        | StatusCode::BadCertificateHostNameInvalid
-        | StatusCode::BadCertificateIssuerUseNotAllowed
-        | StatusCode::BadCertificateRevocationUnknown
-        | StatusCode::BadCertificateIssuerRevocationUnknown
-        | StatusCode::BadCertificatePolicyCheckFailed
-            if secured =>
-        {
+    match (plain(status), identity) {
+        (
+            StatusCode::BadSecurityChecksFailed
+            | StatusCode::BadCertificateUntrusted
+            | StatusCode::BadCertificateInvalid
+            | StatusCode::BadCertificateUriInvalid
+            | StatusCode::BadCertificateUseNotAllowed
+            | StatusCode::BadCertificateTimeInvalid
+            | StatusCode::BadCertificateChainIncomplete
+            | StatusCode::BadCertificateHostNameInvalid
+            | StatusCode::BadCertificateIssuerUseNotAllowed
+            | StatusCode::BadCertificateRevocationUnknown
+            | StatusCode::BadCertificateIssuerRevocationUnknown
+            | StatusCode::BadCertificatePolicyCheckFailed,
+            Some(identity),
+        ) => {
             refused(format!("the server refused the connection ({status}); {}", identity.remedy()))
         }
         // Many servers just hang up on a client whose certificate they do not know.
-        StatusCode::BadCommunicationError | StatusCode::BadConnectionClosed if secured => refused(
-            format!("the server ended the connection during the handshake; {}", identity.remedy()),
-        ),
-        StatusCode::BadUserAccessDenied
-        | StatusCode::BadIdentityTokenInvalid
-        | StatusCode::BadIdentityTokenRejected
-        | StatusCode::BadUserSignatureInvalid => refused(format!(
+        (StatusCode::BadCommunicationError | StatusCode::BadConnectionClosed, Some(identity)) => {
+            refused(format!(
+                "the server ended the connection during the handshake; {}",
+                identity.remedy()
+            ))
+        }
+        (
+            StatusCode::BadUserAccessDenied
+            | StatusCode::BadIdentityTokenInvalid
+            | StatusCode::BadIdentityTokenRejected
+            | StatusCode::BadUserSignatureInvalid,
+            _,
+        ) => refused(format!(
             "the server refused the sign-in ({status}); check user name, password or user certificate, and whether the server lets this user in"
         )),
         _ => Failure {

@@ -120,4 +120,5 @@ async fn random_answers_are_errors() {
     let circumstances = Circumstances::new(Arc::new(SystemClock));
     let error = driver.connect(Arc::new(spec), circumstances).await.err().unwrap();
     assert!(error.to_string().starts_with("stranger (88.100/d1)"), "{error}");
+    assert!(!driver.certificate_path().exists(), "no server has asked for a certificate yet");
 }

@@ -1,7 +1,7 @@
 //! What a form for an S7 device is made of.
 
 use serde_json::{Value as Json, json};
-use weir_connect::form::{self, advanced, choice, field, integer, text, when};
+use weir_connect::form::{self, advanced, choice, field, integer, own, text, when};
 
 use crate::{PDU_BYTES_MAX, WSTRING_LENGTH_MAX};
 
@@ -25,7 +25,7 @@ fn settings() -> Json {
             "remote_tsap", "local_tsap", "encoding", "gap_bytes", "pdu_bytes_max"],
         "properties": {
             "host": field(
-                text(253),
+                own(text(253)),
                 ["Host", "主机"],
                 ["Host name, IPv4 or IPv6 address", "主机名、IPv4 或 IPv6 地址"],
             ),

@@ -1,7 +1,7 @@
 //! What a form for an edge node is made of.
 
 use serde_json::{Value as Json, json};
-use weir_connect::form::{self, advanced, choice, field, integer, text};
+use weir_connect::form::{self, advanced, choice, field, integer, own, text};
 use weir_mqtt::{LINK_FIELDS, link_fields};
 
 use crate::address::METRIC_BYTES_MAX;
@@ -35,7 +35,7 @@ fn settings() -> Json {
     add(
         "edge_node",
         field(
-            text(ID_BYTES_MAX),
+            own(text(ID_BYTES_MAX)),
             ["Edge node", "边缘节点"],
             ["The edge node (Edge Node ID)", "边缘节点标识（Edge Node ID）"],
         ),

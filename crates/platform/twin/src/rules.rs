@@ -19,7 +19,7 @@ const LANGUAGE_BYTES_MAX: usize = 35;
 /// Names by language tag (RFC 5646), such as `zh-CN` and `en`.
 pub type Names = BTreeMap<String, String>;
 
-/// Checks a name: 1 to [`NAME_BYTES_MAX`] bytes, no control characters, none that turn the direction
+/// Checks a name: 1 to [`NAME_BYTES_MAX`] bytes, no control characters, no ends of lines, none that turn the direction
 /// of writing (Unicode Standard Annex 9, 2: a name could be made to look like another), no blanks at
 /// its ends.
 ///
@@ -32,7 +32,8 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
     if name.len() > NAME_BYTES_MAX {
         return Err("a name has at most 256 bytes");
     }
-    if name.trim() != name || name.chars().any(char::is_control) {
+    let is_control = |it: char| it.is_control() || matches!(it, '\u{2028}' | '\u{2029}');
+    if name.trim() != name || name.chars().any(is_control) {
         return Err("a name has no control characters and no blanks at its ends");
     }
     if name.contains(|it| matches!(it, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')) {
@@ -103,7 +104,7 @@ mod tests {
         for good in ["a", "反应器 1", &"x".repeat(256)] {
             assert!(check_name(good).is_ok(), "{good}");
         }
-        for bad in ["", " a", "a ", "a\nb", "\u{202E}pmup", &"x".repeat(257)] {
+        for bad in ["", " a", "a ", "a\nb", "a\u{2028}b", "\u{202E}pmup", &"x".repeat(257)] {
             assert!(check_name(bad).is_err(), "{bad:?}");
         }
     }

@@ -131,7 +131,11 @@ impl Collection for Tags {
 }
 
 impl Tag {
-    pub(crate) fn check(&self) -> Result<(), Vec<FieldError>> {
+    /// Checks all that needs no other document: what a draft checks before it keeps a tag.
+    ///
+    /// # Errors
+    /// Each wrong field, by JSON pointer.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut faults = Faults::default();
         faults.check("/name", check_name(&self.name));
         faults.check("/names", check_names(&self.names));

@@ -41,6 +41,8 @@ actions! {
     SampleRead = "sample:read";
     /// Send values in.
     SampleWrite = "sample:write";
+    /// Delete values that are stored.
+    SampleDelete = "sample:delete";
     /// See devices and their states.
     DeviceRead = "device:read";
     /// Create, change, test and restart devices.

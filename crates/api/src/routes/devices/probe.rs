@@ -8,7 +8,9 @@ use serde_json::Value as JsonValue;
 use weir_connect::{Abilities, BrowseItem, Discovered, LogLine};
 use weir_model::{Identifier, Quality, Value};
 
-use super::change::{DeviceInput, check_input, spec, take_secrets};
+use super::change::take_secrets;
+use super::check::{check_input, spec};
+use super::input::DeviceInput;
 use crate::body::Document;
 use crate::door::{Id, Visit};
 use crate::failure::Failure;
@@ -57,8 +59,9 @@ struct TestValueView {
 pub(super) async fn test(
     State(state): State<ApiState>,
     visit: Visit,
-    Document(mut input): Document<DeviceInput>,
+    Document(input): Document<DeviceInput>,
 ) -> Result<Json<TestView>, Failure> {
+    let mut input = input.settled();
     let id = input.id.clone();
     let secrets = take_secrets(&visit, &input.protocol, &mut input.settings, id.as_ref())?;
     check_input(&visit, &input, &secrets)?;

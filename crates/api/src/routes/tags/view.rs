@@ -95,7 +95,7 @@ impl From<&Sample> for SampleView {
 }
 
 /// A tag without the asset and the device that the caller may not know of.
-pub(super) fn redacted(visit: &Visit, tag: Tag) -> Result<Tag, Failure> {
+pub(in crate::routes) fn redacted(visit: &Visit, tag: Tag) -> Result<Tag, Failure> {
     let asset = match tag.asset {
         Some(asset) if visit.sees_asset(&asset.folded())? => Some(asset),
         _ => None,

@@ -88,6 +88,44 @@ async fn every_bound_of_a_commit_is_kept() {
 }
 
 #[tokio::test]
+async fn a_large_commit_is_written_as_a_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let count = 2 * crate::COMMIT_OPERATIONS_MAX + 1;
+    let large = |taken: &str| {
+        let mut commit = commit_at(0);
+        for number in 1..count {
+            let title = number.to_string();
+            commit.put::<Notes>(title.as_str(), &note(&title, &[]), Expect::Absent);
+        }
+        commit.put::<Notes>(taken, &note(taken, &[]), Expect::Absent);
+        commit
+    };
+    store.commit(put::<Notes>("taken", "T", Expect::Any)).await.unwrap();
+    let refused = store.commit(large("other")).await;
+    assert!(matches!(refused, Err(CommitError::TooLarge { .. })), "{refused:?}");
+    // The very last of its operations is refused, in its third part.
+    let (refused, beside) = tokio::join!(
+        store.commit_in_parts(large("taken")),
+        store.commit(put::<Notes>("beside", "B", Expect::Any)),
+    );
+    assert!(matches!(refused, Err(CommitError::Conflict { .. })), "{refused:?}");
+    beside.unwrap();
+    assert_eq!(store.get::<Notes>(ONE, "1").unwrap(), None);
+    assert_eq!(store.stats().head, 2);
+
+    let receipt = store.commit_in_parts(large("last")).await.unwrap();
+    assert_eq!((receipt.position, receipt.versions.len()), (5, count));
+    let entries = store.feed(2, 10).unwrap();
+    let changes: Vec<_> = entries.iter().map(|entry| entry.changes.len()).collect();
+    assert_eq!(changes, [10_000, 10_000, 1]);
+    drop(store);
+    let store = open(&dir);
+    assert!(store.get::<Notes>(ONE, "last").unwrap().is_some());
+    assert_eq!(store.stats().head, 5);
+}
+
+#[tokio::test]
 async fn a_collection_must_be_in_the_schema() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Schema::new(), Options::default()).unwrap();

@@ -44,7 +44,7 @@ impl Sink for Remembering {
             return Err(Refused::Never("a time lies in the future".to_owned()));
         }
         let backfill = batch.backfill;
-        memory.samples.extend(batch.samples.into_iter().map(|(t, s)| (t, s, backfill)));
+        memory.samples.extend(batch.samples.iter().map(|(t, s)| (t, s, backfill)));
         Ok(())
     }
 

@@ -99,6 +99,9 @@ impl Suite<'_> {
             let named: BTreeSet<_> = properties.keys().map(String::as_str).collect();
             assert_eq!(ordered, named, "x-order of {part}");
         }
+        // A template of its devices must know what to leave out.
+        let settings = description["settings"]["properties"].as_object().unwrap();
+        assert!(settings.values().any(|field| field["x-own"] == true), "nothing is a device's own");
         let mut wrong = self.spec(1);
         wrong.settings["no_such_field"] = json!(1);
         let errors = self.driver.check(&wrong).unwrap_err();

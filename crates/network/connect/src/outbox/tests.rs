@@ -125,7 +125,7 @@ fn assert_complete(store: &Store, devices: usize, numbers: std::ops::Range<i64>)
     for device in 0..devices {
         let got: Vec<i64> = stored
             .iter()
-            .flat_map(|b| &b.samples)
+            .flat_map(|b| b.samples.iter())
             .filter(|(tag, _)| tag.0 as usize == device)
             .map(|(_, sample)| sample.time.nanos())
             .collect();
@@ -200,7 +200,7 @@ async fn what_waits_survives_a_restart_and_what_is_late_is_marked() {
     let late: HashSet<bool> = lock(&store.stored)
         .iter()
         .filter(|b| b.backfill)
-        .map(|b| b.samples[0].1.time.nanos() < 100)
+        .map(|b| b.samples.times()[0].nanos() < 100)
         .collect();
     assert_eq!(late, HashSet::from([true]), "old batches are backfill, new ones are not");
     running.end().await;

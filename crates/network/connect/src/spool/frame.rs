@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use weir_model::{Batch, Producer, Quality, Sample, TagId, TenantId, Timestamp, Value};
+use weir_model::{Batch, Producer, Quality, Sample, Samples, TagId, TenantId, Timestamp, Value};
 
 /// Longest payload: a full batch of numbers with room; what is longer was never written by us, or
 /// is better dropped and counted than kept.
@@ -34,7 +34,7 @@ pub(super) fn encode(batch: &Batch) -> Vec<u8> {
         out.extend(producer.name().as_bytes());
     }
     out.extend((batch.samples.len() as u32).to_le_bytes());
-    for (tag, sample) in &batch.samples {
+    for (tag, sample) in batch.samples.iter() {
         out.extend(tag.0.to_le_bytes());
         out.extend(sample.time.nanos().to_le_bytes());
         out.extend(sample.quality.code().to_le_bytes());
@@ -95,7 +95,7 @@ fn decode(mut bytes: &[u8]) -> Option<Batch> {
     if count > bytes.len() / 17 {
         return None;
     }
-    let mut samples = Vec::with_capacity(count);
+    let mut samples = Samples::with_capacity(count);
     for _ in 0..count {
         let tag = TagId(u32::from_le_bytes(take(bytes)?));
         let time = Timestamp::from_nanos(i64::from_le_bytes(take(bytes)?));
@@ -105,7 +105,7 @@ fn decode(mut bytes: &[u8]) -> Option<Batch> {
             [1] => Some(Value::decode(bytes).ok()?),
             _ => return None,
         };
-        samples.push((tag, Sample { time, value, quality }));
+        samples.push(tag, Sample { time, value, quality });
     }
     let backfill = flags & FLAG_BACKFILL != 0;
     bytes.is_empty().then_some(Batch { tenant, producer, backfill, arrival, samples })

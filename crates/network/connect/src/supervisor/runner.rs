@@ -15,6 +15,7 @@ use weir_model::{FieldError, Quality, Sample, Timestamp, Value};
 use super::outlet::Outlet;
 use super::{Options, check};
 use crate::outbox::Parcel;
+use crate::shown;
 use crate::status::{Board, Meters};
 use crate::{
     Backoff, Circumstances, Clock, Collected, DeviceSpec, Driver, DriverError, ErrorKind, Fault,
@@ -336,6 +337,7 @@ impl Runner {
             before: scaled(&written.before),
             requested,
             after: scaled(&written.after),
+            read_back: written.read_back,
             verified: written.verified,
             time,
         };
@@ -526,12 +528,15 @@ pub(super) fn to_sample(point: &Point, reading: Reading) -> (Sample, Option<Stri
                 (Sample { time, value, quality }, cause)
             }
             Err(quality) => {
-                let told = raw.to_json();
+                let told = shown::value(&raw);
                 let data_type = point.data_type;
                 let cause = format!("the value {told} is not a finite number of type {data_type}");
                 (Sample::without_value(time, quality), Some(cause))
             }
         },
-        Err(fault) => (Sample::without_value(time, fault.quality), Some(fault.cause)),
+        Err(fault) => {
+            let cause = shown::line(fault.cause.into(), shown::TEXT_CHARS_MAX);
+            (Sample::without_value(time, fault.quality), Some(cause))
+        }
     }
 }

@@ -134,7 +134,8 @@ impl Session for FakeSession {
             return Err(DriverError::new(ErrorKind::Rejected, label, "h:1", "not that number"));
         }
         let before = Some(std::mem::replace(&mut self.held, raw.clone()));
-        Ok(RawWrite { before, after: Some(raw.clone()), verified: true, requests: 3 })
+        let after = Some(raw.clone());
+        Ok(RawWrite { before, after, read_back: true, verified: true, requests: 3 })
     }
 }
 
@@ -144,7 +145,7 @@ struct Store(Mutex<Vec<(TagId, Sample)>>);
 #[async_trait]
 impl Sink for Store {
     async fn deliver(&self, batch: Batch) -> Result<(), Refused> {
-        self.0.lock().unwrap().extend(batch.samples);
+        self.0.lock().unwrap().extend(batch.samples.iter());
         Ok(())
     }
 }

@@ -101,6 +101,7 @@ impl ModbusSession {
         }
         Ok(RawWrite {
             before: before.and_then(|data| value_of(slot, &data)),
+            read_back: after.is_some(),
             verified: wanted.is_in(after.as_ref()),
             after: after.and_then(|data| value_of(slot, &data)),
             requests: 0,

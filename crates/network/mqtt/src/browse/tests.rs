@@ -63,6 +63,30 @@ fn long_levels_come_in_pages() {
     assert!(names.is_sorted());
 }
 
+#[test]
+fn names_without_end_and_of_control_characters_are_shown_and_kept_apart() {
+    let long = "长".repeat(20_000);
+    let deep = format!("{{\"{}\":{{\"a\":1,\"b\":2}},\"ok\":3}}", "k".repeat(2000));
+    let heard = messages(&[
+        (&long, b"1"),
+        (&format!("{long}!"), b"2"),
+        ("bell\u{7}", b"3"),
+        ("SPEED", b"4"),
+        ("speed", b"5"),
+        ("🛢️", deep.as_bytes()),
+    ]);
+    let root = arrange(&Place::default(), &heard);
+    let names: Vec<_> = root.items.iter().map(|item| item.name.as_str()).collect();
+    assert_eq!(names.len(), 6);
+    assert!(names.iter().all(|name| name.chars().count() <= NAME_CHARS_MAX + 1));
+    let places: std::collections::BTreeSet<_> = root.items.iter().map(|item| &item.at).collect();
+    assert_eq!(places.len(), 6, "each can be told from the others");
+    let tank = root.items.iter().find(|item| item.name == "🛢️").unwrap();
+    let below = arrange(&serde_json::from_str(&tank.at).unwrap(), &heard);
+    let names: Vec<_> = below.items.iter().map(|item| item.name.as_str()).collect();
+    assert_eq!(names, ["/ok"], "what no address can name is left out");
+}
+
 proptest! {
     #[test]
     fn any_messages_are_shown(list in prop::collection::vec(("[a-c/]{1,6}", prop::collection::vec(any::<u8>(), 0..20)), 0..20), json in "[\\[\\]{}\":,0-9a]{0,30}") {

@@ -53,7 +53,8 @@ impl MqttSession {
             self.link.publish(&write.topic, payload, Qos::AtLeastOnce, write.retain).await;
         published.map_err(|error| error.at(self.spec.label(), place))?;
         let (after, verified) = self.read_back(point, raw).await;
-        Ok(RawWrite { before, after, verified, requests: 1 })
+        let read_back = after.is_some();
+        Ok(RawWrite { before, after, read_back, verified, requests: 1 })
     }
 
     /// Waits for a message on the point's own topic that says what was written, within the time-out. A broken

@@ -86,6 +86,7 @@ impl OpcUaSession {
         Ok(RawWrite {
             before: self.usable(index, &before),
             after: self.usable(index, &after),
+            read_back: !is_unreadable(&after),
             verified,
             requests: 3,
         })
@@ -199,6 +200,12 @@ impl OpcUaSession {
         let is_bad = value.status.is_some_and(|status| status.is_bad());
         if is_bad { None } else { self.value_of(index, value).ok() }
     }
+}
+
+/// Whether the server lets nobody look at what it holds.
+fn is_unreadable(value: &DataValue) -> bool {
+    let status = value.status.map(plain);
+    matches!(status, Some(StatusCode::BadNotReadable | StatusCode::BadUserAccessDenied))
 }
 
 fn refusal(status: StatusCode) -> ErrorKind {

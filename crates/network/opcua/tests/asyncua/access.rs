@@ -155,6 +155,23 @@ async fn an_expired_certificate_is_refused_unless_that_is_wanted() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the Python peers: cargo xtask test"]
+async fn a_key_is_made_when_a_policy_needs_it() {
+    let plant = Plant::new(&[]);
+    let typed = json!({"url": format!("127.0.0.1:{}", plant.peer.port)});
+    let found = plant.driver.discover(&typed).await.unwrap();
+    let bench = plant.bench();
+    for (choice, has_key) in [(found.last().unwrap(), false), (&found[0], true)] {
+        let mut spec = device(&plant, &json!({}));
+        spec.settings = choice.settings.clone();
+        spec.settings["trusted"] = plant.peer.settings["trusted"].clone();
+        let report = bench.supervisor.test(&spec).await.unwrap();
+        assert!(report.values[0].value.is_some(), "{}", choice.name);
+        assert_eq!(plant.own_certificate().exists(), has_key, "{}", choice.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the Python peers: cargo xtask test"]
 async fn a_server_that_does_not_trust_us_is_told_what_to_do() {
     let mut plant = Plant::new(&["--strict"]);
     let bench = plant.bench();

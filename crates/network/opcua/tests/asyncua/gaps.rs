@@ -39,7 +39,7 @@ async fn a_gap_is_filled_from_the_servers_history() {
         assert!(filled.binary_search(time).is_ok(), "{time} is missing");
     }
     assert!(bench.backfilled(1, 1).is_empty(), "it has no history");
-    assert!(bench.value(1, 0).is_some(), "the live value is told besides");
+    bench.until("the live value besides", |b| b.value(1, 0).is_some()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,12 +26,12 @@ const DATABASES: &str = "SELECT datname::text, current_setting('server_version')
     WHERE datallowconn AND NOT datistemplate AND has_database_privilege(oid, 'CONNECT') \
     ORDER BY datname LIMIT 200";
 
-const TABLES: &str = "SELECT c.oid::text, n.nspname::text, c.relname::text, coalesce(obj_description(c.oid), '') \
+const TABLES: &str = "SELECT c.oid::text, n.nspname::text, c.relname::text, left(coalesce(obj_description(c.oid), ''), 2000) \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
     AND has_table_privilege(c.oid, 'SELECT') ORDER BY n.nspname, c.relname LIMIT 501 OFFSET $1";
 
-const COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.atttypid, coalesce(col_description(a.attrelid, a.attnum), '') \
+const COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.atttypid, left(coalesce(col_description(a.attrelid, a.attnum), ''), 2000) \
     FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped \
     ORDER BY a.attnum LIMIT 1600";
 

@@ -1,7 +1,7 @@
 //! What a form for a query is made of.
 
 use serde_json::{Value as Json, json};
-use weir_connect::form::{self, advanced, choice, field, integer, secret, text, when};
+use weir_connect::form::{self, advanced, choice, field, integer, own, secret, text, when};
 use weir_connect::tls::PEM_BYTES_MAX;
 
 use crate::files::describe::{time_format, time_zone};
@@ -40,7 +40,7 @@ fn settings() -> Json {
 fn server() -> Json {
     json!({
         "host": field(
-            text(253),
+            own(text(253)),
             ["Host", "主机"],
             ["Host name, IPv4 or IPv6 address", "主机名、IPv4 或 IPv6 地址"],
         ),

@@ -1,7 +1,7 @@
 //! What a form for a folder of CSV files is made of.
 
 use serde_json::{Value as Json, json};
-use weir_connect::form::{self, advanced, choice, field, integer, text, when};
+use weir_connect::form::{self, advanced, choice, field, integer, own, text, when};
 
 pub(crate) fn schema() -> Json {
     let mut schema = form::description(["CSV files", "CSV 文件"], settings(), address());
@@ -23,7 +23,7 @@ fn settings() -> Json {
             "poll_s"],
         "properties": {
             "folder": field(
-                text(1024),
+                own(text(1024)),
                 ["Folder", "文件夹"],
                 [
                     "Absolute path on the node's machine, below one that connect.pickup_dirs allows",
@@ -117,7 +117,7 @@ fn settings() -> Json {
                 ],
             ),
             "done_folder": field(
-                when(text(1024), "after", &["move"]),
+                own(when(text(1024), "after", &["move"])),
                 ["Moved to", "移至"],
                 [
                     "A folder on the same disk, below one that is allowed",

@@ -115,6 +115,7 @@ impl S7Session {
         let told = |bytes: Option<&[u8]>| value(bytes?, &address, self.settings.encoding).ok();
         Ok(RawWrite {
             before: told(before.as_deref()),
+            read_back: after.is_some(),
             verified: wanted.is_in(after.as_deref(), &address),
             after: told(after.as_deref()),
             requests: 0,

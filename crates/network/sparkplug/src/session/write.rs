@@ -72,7 +72,8 @@ impl SparkplugSession {
             error.at(self.spec.label(), format!("{}, {place}", self.settings.place()))
         })?;
         let (after, verified) = self.read_back(point, raw, said).await;
-        Ok(RawWrite { before, after, verified, requests: 1 })
+        let read_back = after.is_some();
+        Ok(RawWrite { before, after, read_back, verified, requests: 1 })
     }
 
     fn refusal(&self, kind: ErrorKind, place: &str, cause: &str) -> DriverError {

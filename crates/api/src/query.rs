@@ -1,0 +1,123 @@
+//! What the routes need of an engine for SQL, and what it reads from. The program links one, or none: this
+//! crate knows no engine.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use weir_model::{DataType, Grade, Samples, TagId, Timestamp};
+
+/// Runs SQL that reads.
+pub trait QueryEngine: Send + Sync {
+    /// Runs one statement over what a caller may see, within the engine's own bounds on time, memory and
+    /// rows. Dropping the future ends the statement.
+    fn run(
+        &self,
+        sql: String,
+        format: QueryFormat,
+        source: Arc<dyn QuerySource>,
+    ) -> BoxFuture<'_, Result<Bytes, QueryError>>;
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryFormat {
+    /// `{"columns":[{"name","type"}],"rows":[[…]]}`
+    Json,
+    /// A header line and a line for each row.
+    Csv,
+    /// A stream of the Arrow IPC format.
+    Arrow,
+}
+
+/// Why a statement has no answer. The texts are for whoever wrote it.
+#[derive(Debug)]
+pub enum QueryError {
+    /// It is not SQL, not one that reads, names what is not there, or cannot be computed.
+    Statement(String),
+    /// It needs more than one statement may: rows, bytes, memory, or parts of its own.
+    Limit(String),
+    /// It took longer than one statement may.
+    Time(String),
+    /// As many statements run as may.
+    Busy(String),
+    /// The source or the engine failed. The source's own error comes back as it was given.
+    Failed(QuerySourceError),
+}
+
+/// Why a source could not be read.
+pub type QuerySourceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Samples in pages of a few thousand.
+pub type SamplePages = BoxStream<'static, Result<Samples, QuerySourceError>>;
+
+/// What one caller may see: filtered by tenant and grade before any SQL asks. Which things are wanted is
+/// said by identifier, as it is written; all where nothing is said. It may read from disk, and is
+/// therefore not asked on the runtime of the requests.
+pub trait QuerySource: Send + Sync {
+    /// Numbers and identifiers of tags.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    fn numbers(
+        &self,
+        wanted: Option<&BTreeSet<String>>,
+    ) -> Result<Vec<(TagId, String)>, QuerySourceError>;
+
+    /// Tags.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or the caller may not read them.
+    fn tags(&self, wanted: Option<&BTreeSet<String>>) -> Result<Vec<QueryTag>, QuerySourceError>;
+
+    /// Assets.
+    ///
+    /// # Errors
+    /// As [`QuerySource::tags`].
+    fn assets(&self) -> Result<Vec<QueryAsset>, QuerySourceError>;
+
+    /// Samples from a time on, up to and without another: tag by tag as given, and of each by time.
+    fn samples(&self, tags: Vec<TagId>, from: Timestamp, to: Timestamp) -> SamplePages;
+}
+
+/// A tag, as SQL sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryTag {
+    /// The identifier.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// What it measures, for people.
+    pub description: String,
+    /// The unit as a UCUM code or as the plant's own text in curly brackets.
+    pub unit: Option<String>,
+    /// What its values are.
+    pub data_type: DataType,
+    /// The identifier of the asset it tells about.
+    pub asset: Option<String>,
+    /// The identifier of the device it is read from.
+    pub device: Option<String>,
+    /// The protocol it is read over; `http` where samples are sent.
+    pub protocol: String,
+    /// The grade that holds for it.
+    pub grade: Grade,
+}
+
+/// An asset, as SQL sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryAsset {
+    /// The identifier.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// What it is, for people.
+    pub description: String,
+    /// Its level in the hierarchy of ISA-95.
+    pub level: String,
+    /// The identifier of what it is part of.
+    pub parent: Option<String>,
+    /// The grade that holds for it.
+    pub grade: Grade,
+}

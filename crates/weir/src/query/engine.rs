@@ -1,0 +1,104 @@
+//! `weir_query` as the engine of a node: the node knows no engine, and the engine no node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use weir_model::{TagId, Timestamp};
+use weir_node::config::Config;
+use weir_node::query::{QueryEngine, QueryError, QueryFormat, QuerySource};
+use weir_query::{AssetRow, Engine, Format, Limits, Pages, Source, SourceError, TagRow, Wanted};
+
+/// The engine of a node with these settings.
+pub(crate) fn engine(config: &Config) -> anyhow::Result<Option<Arc<dyn QueryEngine>>> {
+    let limits = Limits {
+        time: Duration::from_secs(config.query.time_s.into()),
+        memory_bytes_max: (config.query.memory_mib as usize) << 20,
+        at_once: config.query.at_once,
+        rows_max: config.query.rows_max,
+        ..Limits::default()
+    };
+    let engine = Engine::new(limits).context("could not start the threads for SQL")?;
+    Ok(Some(Arc::new(Sql(engine))))
+}
+
+struct Sql(Engine);
+
+impl QueryEngine for Sql {
+    fn run(
+        &self,
+        sql: String,
+        format: QueryFormat,
+        source: Arc<dyn QuerySource>,
+    ) -> BoxFuture<'_, Result<Bytes, QueryError>> {
+        let format = match format {
+            QueryFormat::Json => Format::Json,
+            QueryFormat::Csv => Format::Csv,
+            QueryFormat::Arrow => Format::Arrow,
+        };
+        let answer = self.0.run(sql, format, Arc::new(Seen(source)));
+        async move { answer.await.map(|answer| answer.bytes).map_err(told) }.boxed()
+    }
+}
+
+fn told(error: weir_query::QueryError) -> QueryError {
+    use weir_query::QueryError as E;
+    let text = error.to_string();
+    match error {
+        E::Statement(_) | E::NotReading(_) | E::Function(_) => QueryError::Statement(text),
+        E::TooLong { .. }
+        | E::TooComplex { .. }
+        | E::Rows { .. }
+        | E::Bytes { .. }
+        | E::Memory { .. } => QueryError::Limit(text),
+        E::Time { .. } => QueryError::Time(text),
+        E::Busy(_) => QueryError::Busy(text),
+        E::Source(source) => QueryError::Failed(source),
+        other => QueryError::Failed(other.into()),
+    }
+}
+
+/// What a caller may see, as the engine reads it.
+struct Seen(Arc<dyn QuerySource>);
+
+impl Source for Seen {
+    fn numbers(&self, wanted: Wanted<'_>) -> Result<Vec<(TagId, String)>, SourceError> {
+        self.0.numbers(wanted)
+    }
+
+    fn tags(&self, wanted: Wanted<'_>) -> Result<Vec<TagRow>, SourceError> {
+        let tags = self.0.tags(wanted)?.into_iter();
+        let rows = tags.map(|tag| TagRow {
+            id: tag.id,
+            name: tag.name,
+            description: tag.description,
+            unit: tag.unit,
+            data_type: tag.data_type,
+            asset: tag.asset,
+            device: tag.device,
+            protocol: tag.protocol,
+            grade: tag.grade,
+        });
+        Ok(rows.collect())
+    }
+
+    fn assets(&self) -> Result<Vec<AssetRow>, SourceError> {
+        let assets = self.0.assets()?.into_iter();
+        let rows = assets.map(|asset| AssetRow {
+            id: asset.id,
+            name: asset.name,
+            description: asset.description,
+            level: asset.level,
+            parent: asset.parent,
+            grade: asset.grade,
+        });
+        Ok(rows.collect())
+    }
+
+    fn samples(&self, tags: Vec<TagId>, from: Timestamp, to: Timestamp) -> Pages {
+        self.0.samples(tags, from, to)
+    }
+}
