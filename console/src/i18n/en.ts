@@ -123,6 +123,14 @@ const en = {
       title: 'The device did not do it',
       advice: 'Check address, cabling and whether the device is switched on.',
     },
+    'query-limit': {
+      title: 'The query needs more than one may',
+      advice: 'Ask for a shorter time, fewer tags or fewer rows.',
+    },
+    'not-implemented': {
+      title: 'This node cannot do that',
+      advice: 'Its program was built without it.',
+    },
     'device-untrusted': { title: "The device's certificate is not trusted", advice: 'Review its certificate.' },
     unavailable: {
       title: 'The node is not available right now',

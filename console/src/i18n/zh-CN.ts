@@ -91,6 +91,8 @@ const zh: Messages = {
     'too-many-requests': { title: '尝试次数过多', advice: '请稍候再试。' },
     internal: { title: '节点内部错误', advice: '请重试；若仍然出现，请将请求编号告知节点维护人员。' },
     'device-failed': { title: '设备未能执行', advice: '请检查地址、接线以及设备是否通电。' },
+    'query-limit': { title: '查询超出上限', advice: '请缩短时间范围，或减少测点、行数。' },
+    'not-implemented': { title: '本节点不支持此功能', advice: '所用程序未包含该功能。' },
     'device-untrusted': { title: '设备证书不受信任', advice: '请核对设备证书。' },
     unavailable: { title: '节点暂时不可用', advice: '节点过载、磁盘空间不足或正在停机，数据未作任何更改。' },
     timeout: { title: '处理超时', advice: '请重试，或缩小单次请求的范围。' },

@@ -160,6 +160,9 @@ fn describe(operation: &mut Operation, method: &str, path: &str, permission: Per
     if matches!(method, "patch" | "put" | "delete") && path.contains('{') {
         problems.push(("412", "Another version than If-Match names"));
     }
+    if path == "/api/v1/query" {
+        problems.push(("501", "The program was built without SQL"));
+    }
     problems.push(("500", "A mistake of Weir's; the log tells more under the request's id"));
     problems.push(("503", "Overloaded, stopping, or the disk is full; nothing was stored"));
     problems.push(("504", "It took longer than a request may"));

@@ -28,7 +28,7 @@ fn what_is_stored_is_found_by_whoever_may_see_it() {
     }
     let count =
         "SELECT tag, count(*), min(value), max(value) FROM samples GROUP BY tag ORDER BY tag";
-    let last = SAMPLES - 1;
+    let last = (SAMPLES - 1) as f64;
     let [of_open, of_secret] = [&open, &secret].map(|tag| json!([tag, SAMPLES, 0.0, last]));
     assert_eq!(rows(&admin, count), json!([of_open, of_secret]));
 

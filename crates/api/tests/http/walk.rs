@@ -145,7 +145,9 @@ async fn a_viewer_changes_nothing() {
             continue;
         }
         let may = permissions.contains(&json!(operation.permission));
-        assert!(!may || *method == Method::GET, "a viewer may {method} {path}");
+        // A statement is too long for a query string, and reads all the same.
+        let reads = *method == Method::GET || path == "/api/v1/query";
+        assert!(!may || reads, "a viewer may {method} {path}");
         if !may {
             let answer = send(&bench, &operation, &plant, Some(&viewer)).await;
             assert_eq!(answer.status, 403, "{method} {path}");

@@ -55,7 +55,17 @@ fn kills() -> u32 {
     std::env::var("WEIR_KILLS").map_or(3, |text| text.parse().unwrap())
 }
 
-fn start(folder: &Path) -> (Child, u16) {
+/// The child; it ends with the test, also with one that fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(folder: &Path) -> (Running, u16) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder)
@@ -64,7 +74,7 @@ fn start(folder: &Path) -> (Child, u16) {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let port = lines.find_map(|line| line.unwrap().split_once("port=")?.1.trim().parse().ok());
-    (child, port.expect("the child said no port"))
+    (Running(child), port.expect("the child said no port"))
 }
 
 /// Connects with 3.1.1; true: the session was there.
@@ -194,8 +204,8 @@ fn what_was_acknowledged_survives_kill() {
             // Killed at a different moment each time, in the middle of the traffic.
             let enough = online.len() + 100 + usize::try_from(kill % 7).unwrap() * 137;
             read(&mut stream, &mut online, |known| known.len() >= enough).await;
-            child.kill().unwrap();
-            child.wait().unwrap();
+            child.0.kill().unwrap();
+            child.0.wait().unwrap();
             for (n, publisher) in (0..).zip(publishers) {
                 let (numbers, last) = publisher.await.unwrap();
                 acknowledged.extend(numbers);
@@ -226,8 +236,8 @@ fn what_was_acknowledged_survives_kill() {
         }
         assert!(!acknowledged.is_empty());
         println!("{} acknowledged messages over {kills} kills", acknowledged.len());
-        child.kill().unwrap();
-        child.wait().unwrap();
+        child.0.kill().unwrap();
+        child.0.wait().unwrap();
     });
 }
 
@@ -350,8 +360,8 @@ fn exactly_once_over_kills() {
             assert!(present, "the session survived kill {kill}");
             let enough = receiver.got.len() + 50 + usize::try_from(kill % 7).unwrap() * 37;
             receiver.run(&mut stream, |got| got.len() >= enough).await.unwrap();
-            child.kill().unwrap();
-            child.wait().unwrap();
+            child.0.kill().unwrap();
+            child.0.wait().unwrap();
             // What has come already is in the receiver, as it would be in a real one.
             let _ = receiver.run(&mut stream, |_| false).await;
             senders = Vec::new();
@@ -371,7 +381,7 @@ fn exactly_once_over_kills() {
         let once: BTreeSet<u64> = receiver.got.iter().copied().collect();
         assert_eq!(once.len(), receiver.got.len(), "each came once");
         println!("{} messages exactly once over {} kills", done.len(), kills());
-        child.kill().unwrap();
-        child.wait().unwrap();
+        child.0.kill().unwrap();
+        child.0.wait().unwrap();
     });
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use weir_historian::{Historian, Options};
-use weir_model::{Batch, Quality, Sample, TagId, TenantId, Timestamp, Value};
+use weir_model::{Batch, Sample, TagId, TenantId, Timestamp, Value};
 
 #[path = "bench_historian/storage.rs"]
 mod storage;

@@ -20,6 +20,9 @@ use crate::{session, statement};
 /// node by node; the longest statement fits.
 const STACK_BYTES: usize = 32 << 20;
 
+/// Threads that read files for statements.
+const BLOCKING_THREADS_MAX: usize = 4;
+
 /// How much longer than its bound a statement may take to notice that its time is over.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -67,6 +70,7 @@ impl Engine {
     pub fn new(limits: Limits) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.at_once.max(1))
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
             .thread_name("weir-query")
             .thread_stack_size(STACK_BYTES)
             .enable_time()

@@ -99,6 +99,10 @@ impl QueryError {
                 DataFusionError::External(source) if source.is::<Unreadable>() => {
                     Self::Source(inner.to_string().into())
                 }
+                DataFusionError::External(source) => match source.downcast_ref() {
+                    Some(Self::TooComplex { what, max }) => Self::TooComplex { what, max: *max },
+                    _ => Self::Statement(message(&inner)),
+                },
                 _ => Self::Statement(message(&inner)),
             },
             // The engine's word for whatever it did not foresee, such as a pattern that is too large.

@@ -1,25 +1,29 @@
-//! Counts what window functions keep. DataFusion's own window operators hold their rows without asking
-//! the memory pool; each gets a step before it that asks for them.
+//! Counts what window functions keep, and lets joins be interrupted. DataFusion's own window operators
+//! hold their rows without asking the memory pool: each gets a step before it that asks for them. Its joins
+//! make many batches of one that they read, and would not look at the clock in between: each gets a step
+//! behind it that does.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+    replace_children_if_necessary,
 };
 use futures::StreamExt;
 
-/// Puts a [`Meter`] before every window operator.
+use crate::error::QueryError;
+
+/// Puts a [`Meter`] before every window operator, and a pause behind whatever multiplies rows.
 #[derive(Debug)]
 pub(crate) struct MeterWindows;
 
@@ -29,18 +33,19 @@ impl PhysicalOptimizerRule for MeterWindows {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let metered = plan.transform_up(|plan| {
-            let step: &dyn Any = plan.as_ref();
-            if !step.is::<WindowAggExec>() && !step.is::<BoundedWindowAggExec>() {
-                return Ok(Transformed::no(plan));
-            }
-            let children = plan.children().into_iter();
-            let children = children.map(|child| Arc::new(Meter(Arc::clone(child))) as _).collect();
-            Ok(Transformed::yes(datafusion::physical_plan::replace_children_if_necessary(
-                plan, children,
-            )?))
+        let changed = plan.transform_up(|plan| {
+            let name = plan.name();
+            let is_join = name.ends_with("JoinExec") || name == "UnnestExec";
+            let before: &[Kind] = match name {
+                "NestedLoopJoinExec" => &[Kind::Few, Kind::Pause],
+                "WindowAggExec" | "BoundedWindowAggExec" => &[Kind::Memory],
+                _ if is_join => &[],
+                _ => return Ok(Transformed::no(plan)),
+            };
+            let plan = if before.is_empty() { plan } else { metered(plan, before)? };
+            Ok(Transformed::yes(if is_join { Arc::new(CooperativeExec::new(plan)) } else { plan }))
         });
-        Ok(metered?.data)
+        Ok(changed?.data)
     }
 
     fn name(&self) -> &str {
@@ -52,9 +57,32 @@ impl PhysicalOptimizerRule for MeterWindows {
     }
 }
 
-/// Passes rows on, and holds memory of the pool for all of them until its reader is done.
+/// A plan with a meter of a kind before each of its inputs.
+fn metered(plan: Arc<dyn ExecutionPlan>, kinds: &[Kind]) -> Result<Arc<dyn ExecutionPlan>> {
+    let children = plan.children().into_iter().zip(kinds);
+    let children = children.map(|(child, kind)| Arc::new(Meter(Arc::clone(child), *kind)) as _);
+    let children = children.collect();
+    replace_children_if_necessary(plan, children)
+}
+
+/// What a [`Meter`] does.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// It holds memory of the pool for all rows until its reader is done.
+    Memory,
+    /// It lets no more than [`PAIRED_ROWS_MAX`] rows through.
+    Few,
+    /// It pauses behind each batch.
+    Pause,
+}
+
+/// Rows that a join without an equality may keep to compare with each row of its other side. Each batch
+/// of the other side is compared with all of them in one go, which nothing interrupts.
+const PAIRED_ROWS_MAX: usize = 20_000;
+
+/// Passes rows on within a bound.
 #[derive(Debug)]
-struct Meter(Arc<dyn ExecutionPlan>);
+struct Meter(Arc<dyn ExecutionPlan>, Kind);
 
 impl DisplayAs for Meter {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,7 +120,7 @@ impl ExecutionPlan for Meter {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(match children.pop() {
-            Some(child) => Arc::new(Self(child)),
+            Some(child) => Arc::new(Self(child, self.1)),
             None => self,
         })
     }
@@ -102,7 +130,7 @@ impl ExecutionPlan for Meter {
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(match children.pop() {
-            Some(child) => Arc::new(Self(child)),
+            Some(child) => Arc::new(Self(child, self.1)),
             None => self,
         })
     }
@@ -112,12 +140,30 @@ impl ExecutionPlan for Meter {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
+        let kind = self.1;
         let held = MemoryConsumer::new("windows").register(context.memory_pool());
-        let rows = self.0.execute(partition, context)?;
-        let metered = rows.map(move |batch| {
-            let batch = batch?;
-            held.try_grow(batch.get_array_memory_size())?;
-            Ok(batch)
+        let mut rows = 0;
+        let input = self.0.execute(partition, context)?;
+        let metered = input.then(move |batch| {
+            let batch = batch.and_then(|batch| {
+                rows += batch.num_rows();
+                match kind {
+                    Kind::Memory => held.try_grow(batch.get_array_memory_size())?,
+                    Kind::Few if rows > PAIRED_ROWS_MAX => {
+                        let what = "rows on the smaller side of a join without an equality";
+                        let error = QueryError::TooComplex { what, max: PAIRED_ROWS_MAX };
+                        return Err(DataFusionError::External(Box::new(error)));
+                    }
+                    _ => {}
+                }
+                Ok(batch)
+            });
+            async move {
+                if let Kind::Pause = kind {
+                    tokio::task::yield_now().await;
+                }
+                batch
+            }
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), metered)))
     }

@@ -79,8 +79,10 @@ impl Pager {
     /// The batches of a page, in order. There are several where its texts and arrays are long.
     pub(super) fn batches(&self, page: &Samples) -> Result<Vec<RecordBatch>> {
         let whole = !self.columns.contains(&Column::Text) || page.apart().is_empty();
-        let parts = if whole { vec![0..page.len()] } else { parts(page) };
-        parts.into_iter().map(|rows| self.batch(page, rows)).collect()
+        if whole {
+            return Ok(vec![self.batch(page, 0..page.len())?]);
+        }
+        parts(page).into_iter().map(|rows| self.batch(page, rows)).collect()
     }
 
     fn batch(&self, page: &Samples, rows: Range<usize>) -> Result<RecordBatch> {

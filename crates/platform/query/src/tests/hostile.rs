@@ -180,19 +180,49 @@ fn statements_end_when_their_time_is_over() {
 }
 
 #[test]
+fn a_join_that_is_too_large_gives_its_turn_back() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let short = Limits { time: Duration::from_millis(500), at_once: 1, ..limits() };
+    for sql in [
+        "SELECT count(*) FROM generate_series(1, 200000) a, generate_series(1, 1000000000) b",
+        "SELECT count(*) FROM generate_series(1, 10000) a, generate_series(1, 1000000000) b \
+         WHERE a.value + b.value < 0",
+        "SELECT count(*) FROM generate_series(1, 200000) a JOIN generate_series(1, 1000000000) b \
+         ON a.value % 3 = b.value % 3",
+    ] {
+        let engine = Engine::new(short.clone()).unwrap();
+        let run = |sql: &str| {
+            let plant = Arc::new(Plant::small());
+            runtime.block_on(engine.run(sql.to_owned(), Format::Json, plant))
+        };
+        assert!(matches!(run(sql), Err(QueryError::Time { .. })), "{sql}");
+        // It may take a moment to notice, and not until it is done.
+        let given_back = (0..120).any(|_| run("SELECT 1").is_ok());
+        assert!(given_back, "{sql}");
+    }
+}
+
+#[test]
+fn a_join_without_an_equality_keeps_few_rows() {
+    let sql = "SELECT count(*) FROM generate_series(1, 200000) a, generate_series(1, 1000000000) b \
+               WHERE a.value + b.value < 0";
+    assert!(matches!(refused(sql), QueryError::TooComplex { .. }));
+}
+
+#[test]
 fn memory_is_bounded() {
     let small = || Limits { memory_bytes_max: 4 << 20, ..limits() };
     for sql in [
         "SELECT tag, time, value FROM samples ORDER BY value DESC, time",
-        "SELECT tag, time, count(*) FROM samples GROUP BY tag, time",
+        "SELECT count(*) FROM samples GROUP BY time, value, tag || 'x'",
         "SELECT count(*) FROM samples a JOIN samples b ON a.time = b.time AND a.value = b.value",
-        "SELECT array_agg(value) FROM samples",
+        "SELECT array_agg(time), array_agg(value) FROM samples",
         "SELECT string_agg(tag, ',') FROM samples",
         "SELECT max(x) FROM (SELECT sum(value) OVER () AS x FROM samples)",
         "SELECT max(x) FROM (SELECT interpolate(value, time) OVER (PARTITION BY tag ORDER BY time) AS x FROM samples)",
         "SELECT count(*) FROM (SELECT DISTINCT value * random() FROM samples)",
     ] {
-        let answer = ask_with(small(), Plant::large(20, 20_000), sql, Format::Json);
+        let answer = ask_with(small(), Plant::large(20, 40_000), sql, Format::Json);
         let answer = answer.map(|bytes| bytes.len());
         assert!(matches!(answer, Err(QueryError::Memory { .. })), "{sql}: {answer:?}");
     }
