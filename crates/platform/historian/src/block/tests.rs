@@ -282,12 +282,16 @@ fn as_text(row: &Row) -> String {
     format!("{}\t{}\t{kind}\t{}\t{value}\n", row.tag, row.time, row.quality)
 }
 
-/// Writes the fixture of the current format anew: `cargo test -p weir-historian
-/// write_the_block_fixture -- --ignored`. With `WEIR_BLOCK_ROWS`, so many rows a tag go to the
-/// folder that `WEIR_BLOCK_DIR` names, for other engines to read.
+/// Set to write the fixture of the current format anew.
+const WRITE: &str = "WEIR_BLOCK_WRITE_FIXTURE";
+
+/// Not a test by itself: writes the fixture when it is asked to. With `WEIR_BLOCK_ROWS`, so many
+/// rows a tag go to the folder that `WEIR_BLOCK_DIR` names, for other engines to read.
 #[test]
-#[ignore = "writes files that are kept"]
 fn write_the_block_fixture() {
+    if std::env::var_os(WRITE).is_none() {
+        return;
+    }
     let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse().ok());
     let rows = mixed_rows(number("WEIR_BLOCK_ROWS").unwrap_or(100));
     let target = std::env::var_os("WEIR_BLOCK_DIR").map_or_else(fixture, PathBuf::from);

@@ -114,6 +114,28 @@ async fn format_1_is_read() {
     }
 }
 
+#[tokio::test]
+async fn format_2_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    copy(&fixture(2), dir.path());
+    for _ in 0..2 {
+        let historian = open(dir.path());
+        let [in_blocks, in_log] = content();
+        for (tag, sample) in in_blocks[0].samples.iter().skip(3) {
+            assert_eq!(all(&historian, tag.0).await, std::slice::from_ref(&sample));
+            assert_eq!(historian.last(TENANT, tag), Some(sample));
+        }
+        assert_eq!(all(&historian, 1).await.len(), 5);
+        assert_eq!(historian.last(TENANT, TagId(1)), Some(number(3 * SECOND, 21.25)));
+        assert_eq!(historian.last(TenantId(2), TagId(1)), Some(number(0, 99.0)));
+        assert_eq!((historian.stats().position, historian.stats().samples), (5, 13));
+        for batch in in_blocks.into_iter().take(1).chain(in_log) {
+            assert!(historian.append(batch).await.unwrap().duplicate);
+        }
+        historian.close().await.unwrap();
+    }
+}
+
 #[test]
 fn a_newer_format_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
