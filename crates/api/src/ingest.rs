@@ -118,7 +118,7 @@ pub(crate) fn read(
             envelope
         }
     };
-    let samples = assembly.finish()?.into();
+    let samples = assembly.finish()?;
     let Envelope { producer, backfill } = envelope;
     Ok(Batch { tenant, producer, backfill, arrival, samples })
 }

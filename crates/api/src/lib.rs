@@ -34,10 +34,7 @@ pub use door::request_id;
 pub use mqtt::{MqttBroker, MqttClient, MqttConnection};
 pub use opcua::{OpcUaChange, OpcUaClient, OpcUaError, OpcUaServer, OpcUaSession, OpcUaStatus};
 pub use openapi::{openapi, openapi_json};
-pub use query::{
-    QueryAsset, QueryEngine, QueryError, QueryFormat, QuerySource, QuerySourceError, QueryTag,
-    SamplePages,
-};
+pub use query::{QueryEngine, QueryError, QueryFormat, QuerySource, QuerySourceError, SamplePages};
 pub use state::{ApiState, Clock, Limits, NodeInfo, Parts, Shared, schema, system_clock};
 pub use weir_connect::{Command, Commands, Outcome};
 

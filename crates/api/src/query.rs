@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use weir_model::{DataType, Grade, Samples, TagId, Timestamp};
+use weir_model::{AssetRow, Samples, TagId, TagRow, Timestamp};
 
 /// Runs SQL that reads.
 pub trait QueryEngine: Send + Sync {
@@ -70,54 +70,14 @@ pub trait QuerySource: Send + Sync {
     ///
     /// # Errors
     /// Where they cannot be read, or the caller may not read them.
-    fn tags(&self, wanted: Option<&BTreeSet<String>>) -> Result<Vec<QueryTag>, QuerySourceError>;
+    fn tags(&self, wanted: Option<&BTreeSet<String>>) -> Result<Vec<TagRow>, QuerySourceError>;
 
     /// Assets.
     ///
     /// # Errors
     /// As [`QuerySource::tags`].
-    fn assets(&self) -> Result<Vec<QueryAsset>, QuerySourceError>;
+    fn assets(&self) -> Result<Vec<AssetRow>, QuerySourceError>;
 
     /// Samples from a time on, up to and without another: tag by tag as given, and of each by time.
     fn samples(&self, tags: Vec<TagId>, from: Timestamp, to: Timestamp) -> SamplePages;
-}
-
-/// A tag, as SQL sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueryTag {
-    /// The identifier.
-    pub id: String,
-    /// The name.
-    pub name: String,
-    /// What it measures, for people.
-    pub description: String,
-    /// The unit as a UCUM code or as the plant's own text in curly brackets.
-    pub unit: Option<String>,
-    /// What its values are.
-    pub data_type: DataType,
-    /// The identifier of the asset it tells about.
-    pub asset: Option<String>,
-    /// The identifier of the device it is read from.
-    pub device: Option<String>,
-    /// The protocol it is read over; `http` where samples are sent.
-    pub protocol: String,
-    /// The grade that holds for it.
-    pub grade: Grade,
-}
-
-/// An asset, as SQL sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueryAsset {
-    /// The identifier.
-    pub id: String,
-    /// The name.
-    pub name: String,
-    /// What it is, for people.
-    pub description: String,
-    /// Its level in the hierarchy of ISA-95.
-    pub level: String,
-    /// The identifier of what it is part of.
-    pub parent: Option<String>,
-    /// The grade that holds for it.
-    pub grade: Grade,
 }

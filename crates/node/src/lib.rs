@@ -34,8 +34,7 @@ pub use weir_access::generate_password;
 /// What an engine for SQL has to be, for the program to give one to [`Node::start`].
 pub mod query {
     pub use weir_api::{
-        QueryAsset, QueryEngine, QueryError, QueryFormat, QuerySource, QuerySourceError, QueryTag,
-        SamplePages,
+        QueryEngine, QueryError, QueryFormat, QuerySource, QuerySourceError, SamplePages,
     };
 }
 

@@ -110,9 +110,9 @@ function Off() {
   return (
     <Empty icon="broker" title={t('broker.off')}>
       <p>{t('broker.offAdvice')}</p>
-      <pre className="broker-command">weir serve --mqtt 0.0.0.0:1883</pre>
+      <pre className="command">weir serve --mqtt 0.0.0.0:1883</pre>
       <p className="muted">{t('broker.offSettings')}</p>
-      <pre className="broker-command">{'[mqtt]\nenabled = true\naddress = "0.0.0.0:1883"'}</pre>
+      <pre className="command">{'[mqtt]\nenabled = true\naddress = "0.0.0.0:1883"'}</pre>
       <p className="muted">{t('broker.offAccess')}</p>
     </Empty>
   );

@@ -75,9 +75,9 @@ function Off() {
   return (
     <Empty icon="server" title={t('opcua.off')}>
       <p>{t('opcua.offAdvice')}</p>
-      <pre className="opcua-command">weir serve --opcua 0.0.0.0:4840</pre>
+      <pre className="command">weir serve --opcua 0.0.0.0:4840</pre>
       <p className="muted">{t('opcua.offSettings')}</p>
-      <pre className="opcua-command">{'[opcua]\nenabled = true\naddress = "0.0.0.0:4840"'}</pre>
+      <pre className="command">{'[opcua]\nenabled = true\naddress = "0.0.0.0:4840"'}</pre>
       <p className="muted">{t('opcua.offAccess')}</p>
     </Empty>
   );

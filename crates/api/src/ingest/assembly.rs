@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use weir_model::{
-    DataType, FieldError, Problem, ProblemCode, Quality, Sample, TagId, Timestamp, Value,
+    DataType, FieldError, Problem, ProblemCode, Quality, Sample, Samples, TagId, Timestamp, Value,
     ValueError,
 };
 
@@ -53,7 +53,7 @@ pub(crate) struct Assembly<'l> {
     arrival: Timestamp,
     lookup: &'l dyn Lookup,
     known: HashMap<Named<'static>, TagFacts>,
-    samples: Vec<(TagId, Sample)>,
+    samples: Samples,
     rows: usize,
     errors: Vec<FieldError>,
     code: Option<ProblemCode>,
@@ -67,7 +67,7 @@ impl<'l> Assembly<'l> {
             arrival,
             lookup,
             known: HashMap::new(),
-            samples: Vec::new(),
+            samples: Samples::default(),
             rows: 0,
             errors: Vec::new(),
             code: None,
@@ -90,7 +90,7 @@ impl<'l> Assembly<'l> {
         };
         match self.sample(facts, &row.time, row.value, row.quality) {
             Ok(sample) => {
-                self.samples.push((facts.tag, sample));
+                self.samples.push(facts.tag, sample);
                 ControlFlow::Continue(())
             }
             Err((field, detail)) => {
@@ -100,7 +100,7 @@ impl<'l> Assembly<'l> {
     }
 
     /// The samples in the order of their rows.
-    pub(crate) fn finish(self) -> Result<Vec<(TagId, Sample)>, Failure> {
+    pub(crate) fn finish(self) -> Result<Samples, Failure> {
         if let Some(failure) = self.fatal {
             return Err(failure);
         }

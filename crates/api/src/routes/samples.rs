@@ -114,16 +114,19 @@ async fn read(
 }
 
 fn bounds(range: &Range, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
-    let wrong = |field: &str, detail: String| {
-        Err(Failure::field(ProblemCode::InvalidRequest, field, detail))
-    };
     // What is stored this very moment is part of "now".
     let to = range.to.unwrap_or(now.saturating_add(1));
     let from = range.from.unwrap_or(to.saturating_add(-RANGE_NANOS));
-    if from >= to {
-        return wrong("from", format!("{from} is not before {to}"));
-    }
+    in_order(from, to)?;
     Ok((from, to))
+}
+
+fn in_order(from: Timestamp, to: Timestamp) -> Result<(), Failure> {
+    if from >= to {
+        let detail = format!("{from} is not before {to}");
+        return Err(Failure::field(ProblemCode::InvalidRequest, "from", detail));
+    }
+    Ok(())
 }
 
 fn wants_csv(headers: &HeaderMap) -> bool {
@@ -406,10 +409,7 @@ async fn delete(
         time.ok_or_else(missing)
     };
     let (from, to) = (given("from", span.from)?, given("to", span.to)?);
-    if from >= to {
-        let detail = format!("{from} is not before {to}");
-        return Err(Failure::field(ProblemCode::InvalidRequest, "from", detail));
-    }
+    in_order(from, to)?;
     let text = format!("the samples of {} from {from} to {to} were asked to be deleted", tag.id);
     let event = weir_audit::Event::Note { text };
     let detail = serde_json::json!({"tag": tag.id, "from": from, "to": to});

@@ -119,7 +119,7 @@ impl Samples {
                 Kind::Text | Kind::Array => {
                     let value = apart.get(place).filter(|_| *word == place as u64);
                     place += 1;
-                    value.is_some_and(|value| word_of(value).0 == *kind)
+                    value.is_some_and(|value| value.word().0 == *kind)
                 }
                 _ => true,
             };
@@ -148,7 +148,7 @@ impl Samples {
         self.tags.push(tag);
         self.times.push(sample.time);
         self.qualities.push(sample.quality);
-        let (kind, mut word) = sample.value.as_ref().map_or((Kind::None, 0), word_of);
+        let (kind, mut word) = sample.value.as_ref().map_or((Kind::None, 0), Value::word);
         if let Some(value) = sample.value.filter(|_| kind.is_apart()) {
             word = self.apart.len() as u64;
             self.apart.push(value);
@@ -286,16 +286,19 @@ impl Samples {
     }
 }
 
-/// What a value is, and its word; that of a text or an array is its place, which is not known here.
-fn word_of(value: &Value) -> (Kind, u64) {
-    match value {
-        Value::F64(x) => (Kind::F64, x.to_bits()),
-        Value::I64(x) => (Kind::I64, x.cast_unsigned()),
-        Value::U64(x) => (Kind::U64, *x),
-        Value::Bool(x) => (Kind::Bool, u64::from(*x)),
-        Value::Enumeration(x) => (Kind::Enumeration, x.cast_unsigned()),
-        Value::Text(_) => (Kind::Text, 0),
-        Value::Array(_) => (Kind::Array, 0),
+impl Value {
+    /// What it is, and its word; that of a text or an array is its place among others, which is not
+    /// known here: 0.
+    pub fn word(&self) -> (Kind, u64) {
+        match self {
+            Self::F64(x) => (Kind::F64, x.to_bits()),
+            Self::I64(x) => (Kind::I64, x.cast_unsigned()),
+            Self::U64(x) => (Kind::U64, *x),
+            Self::Bool(x) => (Kind::Bool, u64::from(*x)),
+            Self::Enumeration(x) => (Kind::Enumeration, x.cast_unsigned()),
+            Self::Text(_) => (Kind::Text, 0),
+            Self::Array(_) => (Kind::Array, 0),
+        }
     }
 }
 

@@ -53,7 +53,6 @@ mod manifest;
 mod memory;
 mod merge;
 mod options;
-mod pages;
 mod producers;
 mod queue;
 mod recovery;
@@ -71,7 +70,6 @@ pub use options::{
     BATCH_BYTES_MAX, Options, PRODUCERS_PER_TENANT_MAX, RANGE_HEAP_BYTES_MAX, RANGE_SAMPLES_MAX,
     SEQUENCE_WINDOW,
 };
-pub use pages::{PAGE_SAMPLES_MAX, Pages};
 pub use stats::Stats;
 
 #[cfg(test)]

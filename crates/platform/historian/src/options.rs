@@ -49,8 +49,6 @@ pub struct Options {
     pub block_rows_max: u64,
     /// Most reads of blocks that run at the same time; others wait.
     pub reads_max: usize,
-    /// Most scans of many tags that run at the same time; others wait.
-    pub scans_max: usize,
     /// Bytes of batches that the live stream keeps for those who reconnect or were too slow.
     pub live_bytes_max: usize,
     /// Batches that a slow receiver of the live stream may be behind; of large ones fewer, because
@@ -72,7 +70,6 @@ impl Default for Options {
             day_blocks_max: 8,
             block_rows_max: 16_000_000,
             reads_max: 4,
-            scans_max: 4,
             live_bytes_max: 1 << 20,
             live_batches_max: 256,
         }

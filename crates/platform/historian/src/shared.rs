@@ -27,7 +27,6 @@ pub(crate) struct Shared {
     pub(crate) live: LiveStream,
     pub(crate) blocks: OpenBlocks,
     pub(crate) reads: Arc<Semaphore>,
-    pub(crate) scans: Arc<Semaphore>,
     /// How far the blocks are.
     pub(crate) progress: watch::Sender<Progress>,
     pub(crate) counters: Counters,
@@ -98,7 +97,6 @@ impl Shared {
             live: recovered.live,
             blocks: OpenBlocks::default(),
             reads: Arc::new(Semaphore::new(options.reads_max.max(1))),
-            scans: Arc::new(Semaphore::new(options.scans_max.max(1))),
             progress: watch::Sender::new(progress),
             counters,
             view: RwLock::new(recovered.view),

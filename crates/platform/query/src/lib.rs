@@ -27,4 +27,4 @@ mod tests;
 pub use answer::{Answer, Format};
 pub use engine::{Engine, Limits};
 pub use error::QueryError;
-pub use source::{AssetRow, Pages, Source, SourceError, TagRow, Wanted};
+pub use source::{Pages, Source, SourceError, Wanted};

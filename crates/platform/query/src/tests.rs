@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use serde_json::Value as Json;
-use weir_model::{DataType, Grade, Quality, Sample, Samples, TagId, Timestamp, Value};
-
-use crate::{
-    AssetRow, Engine, Format, Limits, Pages, QueryError, Source, SourceError, TagRow, Wanted,
+use weir_model::{
+    AssetRow, DataType, Grade, Quality, Sample, Samples, TagId, TagRow, Timestamp, Value,
 };
+
+use crate::{Engine, Format, Limits, Pages, QueryError, Source, SourceError, Wanted};
 
 /// The first sample of every tag: 2026-11-23T08:00:00Z.
 const START: i64 = 1_795_420_800_000_000_000;

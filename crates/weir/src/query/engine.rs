@@ -7,10 +7,10 @@ use anyhow::Context;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use weir_model::{TagId, Timestamp};
+use weir_model::{AssetRow, TagId, TagRow, Timestamp};
 use weir_node::config::Config;
 use weir_node::query::{QueryEngine, QueryError, QueryFormat, QuerySource};
-use weir_query::{AssetRow, Engine, Format, Limits, Pages, Source, SourceError, TagRow, Wanted};
+use weir_query::{Engine, Format, Limits, Pages, Source, SourceError, Wanted};
 
 /// The engine of a node with these settings.
 pub(crate) fn engine(config: &Config) -> anyhow::Result<Option<Arc<dyn QueryEngine>>> {
@@ -70,32 +70,11 @@ impl Source for Seen {
     }
 
     fn tags(&self, wanted: Wanted<'_>) -> Result<Vec<TagRow>, SourceError> {
-        let tags = self.0.tags(wanted)?.into_iter();
-        let rows = tags.map(|tag| TagRow {
-            id: tag.id,
-            name: tag.name,
-            description: tag.description,
-            unit: tag.unit,
-            data_type: tag.data_type,
-            asset: tag.asset,
-            device: tag.device,
-            protocol: tag.protocol,
-            grade: tag.grade,
-        });
-        Ok(rows.collect())
+        self.0.tags(wanted)
     }
 
     fn assets(&self) -> Result<Vec<AssetRow>, SourceError> {
-        let assets = self.0.assets()?.into_iter();
-        let rows = assets.map(|asset| AssetRow {
-            id: asset.id,
-            name: asset.name,
-            description: asset.description,
-            level: asset.level,
-            parent: asset.parent,
-            grade: asset.grade,
-        });
-        Ok(rows.collect())
+        self.0.assets()
     }
 
     fn samples(&self, tags: Vec<TagId>, from: Timestamp, to: Timestamp) -> Pages {

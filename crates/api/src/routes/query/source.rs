@@ -6,13 +6,13 @@ use std::fmt;
 use futures::{StreamExt, stream};
 use weir_access::Action;
 use weir_historian::{Historian, HistorianError};
-use weir_model::{Identifier, Samples, TagId, TenantId, Timestamp};
+use weir_model::{AssetRow, Identifier, Samples, TagId, TagRow, TenantId, Timestamp};
 use weir_store::Collection;
 use weir_twin::{Assets, TagEntry, Tags, TenantView};
 
 use crate::door::Visit;
 use crate::failure::Failure;
-use crate::query::{QueryAsset, QuerySource, QuerySourceError, QueryTag, SamplePages};
+use crate::query::{QuerySource, QuerySourceError, SamplePages};
 use crate::routes::tags;
 
 /// The protocol of tags that are not read from a device.
@@ -111,7 +111,7 @@ impl Seen {
         Ok(())
     }
 
-    fn tag_rows(&self, wanted: Option<&BTreeSet<String>>) -> Result<Vec<QueryTag>, Refused> {
+    fn tag_rows(&self, wanted: Option<&BTreeSet<String>>) -> Result<Vec<TagRow>, Refused> {
         self.0.allow(Action::TagRead)?;
         let known = |view: &TenantView, tag: &TagEntry| (tag.id.folded(), view.grade_of_tag(tag));
         let keys = self.each_tag(wanted, known)?;
@@ -119,7 +119,7 @@ impl Seen {
         self.documents::<Tags, _>(keys, |tag, grade| {
             let protocol = tag.source.as_ref().map(|source| source.protocol.clone());
             let tag = tags::redacted(&self.0, tag)?;
-            rows.push(QueryTag {
+            rows.push(TagRow {
                 id: tag.id.to_string(),
                 name: tag.name,
                 description: tag.description,
@@ -135,7 +135,7 @@ impl Seen {
         Ok(rows)
     }
 
-    fn asset_rows(&self) -> Result<Vec<QueryAsset>, Refused> {
+    fn asset_rows(&self) -> Result<Vec<AssetRow>, Refused> {
         let visit = &self.0;
         visit.allow(Action::AssetRead)?;
         let mut keys = Vec::new();
@@ -163,7 +163,7 @@ impl Seen {
                 Some(parent) if visit.sees_asset(&parent.folded())? => Some(parent),
                 _ => None,
             };
-            rows.push(QueryAsset {
+            rows.push(AssetRow {
                 id: asset.id.to_string(),
                 name: asset.name,
                 description: asset.description,
@@ -185,11 +185,11 @@ impl QuerySource for Seen {
         Ok(self.each_tag(wanted, |_, tag| (tag.tag, tag.id.to_string()))?)
     }
 
-    fn tags(&self, wanted: Option<&BTreeSet<String>>) -> Result<Vec<QueryTag>, QuerySourceError> {
+    fn tags(&self, wanted: Option<&BTreeSet<String>>) -> Result<Vec<TagRow>, QuerySourceError> {
         Ok(self.tag_rows(wanted)?)
     }
 
-    fn assets(&self) -> Result<Vec<QueryAsset>, QuerySourceError> {
+    fn assets(&self) -> Result<Vec<AssetRow>, QuerySourceError> {
         Ok(self.asset_rows()?)
     }
 

@@ -71,7 +71,7 @@ fn a_byte_of_a_kind_is_that_of_the_values_bytes() {
         let mut bytes = Vec::new();
         value.encode(&mut bytes);
         let kind = Kind::from_byte(bytes[0]).unwrap();
-        assert_eq!((kind, kind as u8), (word_of(&value).0, bytes[0]));
+        assert_eq!((kind, kind as u8), (value.word().0, bytes[0]));
     }
     assert_eq!(Kind::from_byte(8), None);
 }

@@ -10,7 +10,7 @@ use arrow_array::types::{
 use arrow_array::{Array, RecordBatch};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
-use weir_model::Value;
+use weir_model::{Kind, Value};
 
 use super::read::Wanted;
 use super::scale::{Scale, double};
@@ -133,16 +133,12 @@ pub(crate) fn format_2(
                     None => double(integer, divisor.get(row), kind == kind::SINGLE),
                 }))
             }
-            kind::I64 => Some(Value::I64(integer)),
-            kind::U64 => Some(Value::U64(integer as u64)),
-            kind::BOOL => Some(Value::Bool(integer != 0)),
-            kind::ENUMERATION => Some(Value::Enumeration(integer)),
             kind::TEXT => Some(Value::Text(texts.filter(|t| t.is_valid(row))?.value(row).into())),
             kind::ARRAY => {
                 let mut value = bytes.filter(|bytes| bytes.is_valid(row))?.value(row);
                 Some(Value::decode(&mut value).ok()?)
             }
-            _ => return None,
+            integers => Some(Kind::from_byte(integers)?.value(integer as u64)?),
         };
         let (tag, quality, position) = (tag.get(row), quality.get(row), position.get(row));
         rows.push_back(Row { time, position, tag, quality, value });

@@ -31,16 +31,18 @@ pub(crate) mod column {
     pub(crate) const COUNT: usize = 13;
 }
 
-/// What is in the `kind` column; stored, so a number's meaning never changes.
+/// What is in the `kind` column: the model's kinds, and one of the blocks' own.
 pub(crate) mod kind {
-    pub(crate) const NONE: u8 = 0;
-    pub(crate) const F64: u8 = 1;
-    pub(crate) const I64: u8 = 2;
-    pub(crate) const U64: u8 = 3;
-    pub(crate) const BOOL: u8 = 4;
-    pub(crate) const TEXT: u8 = 5;
-    pub(crate) const ENUMERATION: u8 = 6;
-    pub(crate) const ARRAY: u8 = 7;
+    use weir_model::Kind;
+
+    pub(crate) const NONE: u8 = Kind::None as u8;
+    pub(crate) const F64: u8 = Kind::F64 as u8;
+    pub(crate) const I64: u8 = Kind::I64 as u8;
+    pub(crate) const U64: u8 = Kind::U64 as u8;
+    pub(crate) const BOOL: u8 = Kind::Bool as u8;
+    pub(crate) const TEXT: u8 = Kind::Text as u8;
+    pub(crate) const ENUMERATION: u8 = Kind::Enumeration as u8;
+    pub(crate) const ARRAY: u8 = Kind::Array as u8;
     /// A double that is a rounded single.
     pub(crate) const SINGLE: u8 = 8;
 }

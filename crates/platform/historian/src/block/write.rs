@@ -9,13 +9,13 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
-use weir_model::{Samples, TenantId, Timestamp, Value};
+use weir_model::{Kind, Samples, TenantId, Timestamp, Value};
 
 use super::checksum::{ChecksumWriter, METADATA_KEY};
 use super::chunk::io_error;
 use super::encoding::hybrid;
 use super::group::{Group, Pending, Press};
-use super::schema::{FORMAT, FORMAT_KEY, column, kind, schema};
+use super::schema::{FORMAT, FORMAT_KEY, column, schema};
 use super::{BlockEntry, path};
 use crate::disk::{self, Disk};
 use crate::row::Row;
@@ -196,48 +196,23 @@ impl BlockWriter {
 
     fn push_value(&mut self, value: Option<&Value>) -> io::Result<()> {
         let (group, press) = (&mut self.group, &mut self.press);
-        let (mut text, mut number) = (None, 0);
-        self.scratch.clear();
-        let kind = match value {
-            None => kind::NONE,
-            Some(Value::F64(x)) => {
-                number = x.to_bits();
-                kind::F64
-            }
-            Some(Value::I64(x)) => {
-                number = *x as u64;
-                kind::I64
-            }
-            Some(Value::U64(x)) => {
-                number = *x;
-                kind::U64
-            }
-            Some(Value::Bool(x)) => {
-                number = u64::from(*x);
-                kind::BOOL
-            }
-            Some(Value::Enumeration(x)) => {
-                number = *x as u64;
-                kind::ENUMERATION
-            }
-            Some(Value::Text(x)) => {
-                text = Some(x.as_bytes());
-                kind::TEXT
-            }
-            // Arrays, and what the model may learn: the bytes say what they are.
-            Some(value) => {
-                value.encode(&mut self.scratch);
-                kind::ARRAY
-            }
+        let (kind, number) = value.map_or((Kind::None, 0), Value::word);
+        let text = match value {
+            Some(Value::Text(text)) => Some(text.as_bytes()),
+            _ => None,
         };
-        hybrid::push_run(&mut self.pending.kinds, kind.into(), 1);
+        self.scratch.clear();
+        if let Some(value) = value.filter(|_| kind == Kind::Array) {
+            value.encode(&mut self.scratch);
+        }
+        hybrid::push_run(&mut self.pending.kinds, kind as u32, 1);
         self.pending.numbers.push(number);
         match text {
             Some(text) => group.text.push(text, &mut press.compressor, &mut press.scratch)?,
             None => group.text.skip(1),
         }
         self.pending_heap_bytes += text.map_or(self.scratch.len(), <[u8]>::len);
-        if kind == kind::ARRAY {
+        if kind == Kind::Array {
             let bytes = &mut group.bytes;
             return bytes.push(&self.scratch, &mut press.compressor, &mut press.scratch);
         }

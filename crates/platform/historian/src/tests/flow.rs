@@ -417,41 +417,6 @@ async fn a_full_queue_slows_and_then_refuses() {
 }
 
 #[tokio::test]
-async fn many_tags_are_read_page_by_page() {
-    let dir = tempfile::tempdir().unwrap();
-    let historian = open(dir.path());
-    for round in 0..3i64 {
-        let moments = (0..5000).map(|moment| moment * SECOND + round);
-        let samples =
-            moments.flat_map(|time| (0..3).map(move |tag| (TagId(tag), number(time, 1.5))));
-        historian.append(batch(samples.collect())).await.unwrap();
-        if round == 0 {
-            historian.flush().await.unwrap();
-        }
-    }
-    let span = (at(10 * SECOND), at(4000 * SECOND));
-    let mut pages = historian.scan(TENANT, vec![TagId(2), TagId(9), TagId(0)], span).await.unwrap();
-    let mut found = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.unwrap();
-        assert!((1..=crate::PAGE_SAMPLES_MAX).contains(&page.len()));
-        found.extend(page.iter());
-    }
-    let mut expected = Vec::new();
-    for tag in [2, 0] {
-        let of_tag = historian.range(TENANT, TagId(tag), span.0, span.1, 1_000_000).await.unwrap();
-        assert_eq!(of_tag.len(), 3 * 3990);
-        expected.extend(of_tag.into_iter().map(|sample| (TagId(tag), sample)));
-    }
-    assert!(found == expected);
-    // Who goes away ends the scan, and gives its place to others.
-    for _ in 0..20 {
-        let mut pages = historian.scan(TENANT, vec![TagId(1)], span).await.unwrap();
-        pages.next().await.unwrap().unwrap();
-    }
-}
-
-#[tokio::test]
 async fn what_was_deleted_leaves_the_files() {
     let dir = tempfile::tempdir().unwrap();
     let historian = open(dir.path());

@@ -11,10 +11,11 @@ use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use weir_model::{AssetRow, TagRow};
 
 use super::predicate::Predicate;
 use super::unreadable;
-use crate::source::{AssetRow, Source, TagRow, Wanted};
+use crate::source::{Source, Wanted};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
