@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, ready};
 use tokio::net::TcpListener;
@@ -18,7 +19,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use weir_access::{Access, Action, Caller};
 use weir_api::{MqttBroker, MqttClient, MqttConnection};
 use weir_broker::{
-    Act, Broker, BrokerOptions, ClientConnection, ClientStatus, Denied, Gate, Login, Principal,
+    Act, Broker, BrokerOptions, ClientConnection, ClientStatus, Denied, Gate, Limits, Login,
+    Principal,
 };
 use weir_connect::Supervisor;
 use weir_model::{Grade, TenantId, Timestamp};
@@ -62,12 +64,27 @@ pub(crate) async fn open(
         .local_addr()
         .map_err(|source| NodeError::Listen { address: settings.address, source })?;
     let (gate, ended) = TokenGate::new();
-    let options = BrokerOptions::new(dir.join("mqtt"));
+    let options = BrokerOptions { dir: dir.join("mqtt"), limits: limits(settings) };
     let guarded = Arc::clone(&gate) as Arc<dyn Gate>;
     let broker = tokio::task::spawn_blocking(move || Broker::open(options, guarded))
         .await
         .map_err(|_| NodeError::Interrupted)??;
     Ok(Some(Listening { broker, gate, ended, address, tcp, websocket, acceptor }))
+}
+
+/// The usual limits, but for those that are set.
+fn limits(settings: &Mqtt) -> Limits {
+    let mebibytes = |mib: u32| u64::from(mib) << 20;
+    Limits {
+        connections_max: settings.connections_max,
+        sessions_max: settings.sessions_max,
+        packet_bytes_max: (settings.packet_kib as usize).saturating_mul(1024),
+        queue_messages_max: settings.queue_messages_max,
+        queue_bytes_max: usize::try_from(mebibytes(settings.queue_mib)).unwrap_or(usize::MAX),
+        slow_time_max: Duration::from_secs(settings.slow_s.into()),
+        journal_bytes_max: mebibytes(settings.journal_mib),
+        ..Limits::default()
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, NodeError> {
@@ -248,7 +265,7 @@ impl Gate for TokenGate {
 
     fn may(&self, principal: &Principal, act: Act, _topic: &str) -> bool {
         let shown = principal.detail.as_ref().and_then(|detail| detail.downcast_ref::<Token>());
-        let Some(token) = shown.filter(|token| !token.is_over.load(Relaxed)) else { return false };
+        let Some(token) = shown else { return false };
         self.caller(&token.secret).is_some_and(|(access, caller)| permits(access, &caller, act))
     }
 }

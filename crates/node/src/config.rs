@@ -140,6 +140,22 @@ pub struct Mqtt {
     /// A PEM file of authorities: clients then show a certificate that one of them has signed, beside
     /// their token. None: no certificate is asked for.
     pub client_authorities: PathBuf,
+    /// Most connections at the same time, of all tenants; one may have three quarters of what the others leave.
+    pub connections_max: usize,
+    /// Most sessions of a tenant, connected or kept.
+    pub sessions_max: usize,
+    /// The largest packet in either direction, in kibibytes.
+    pub packet_kib: u32,
+    /// Most messages that wait for one session.
+    pub queue_messages_max: usize,
+    /// Their size, in mebibytes.
+    pub queue_mib: u32,
+    /// How long a subscriber whose queue is half full may hold up those who publish to it, in seconds; then it is
+    /// disconnected.
+    pub slow_s: u32,
+    /// What sessions, their queues and retained messages of all tenants may take on disk, in mebibytes; the files take
+    /// at most about twice as much.
+    pub journal_mib: u32,
 }
 
 /// `[opcua]`
@@ -238,6 +254,13 @@ impl Default for Config {
                 websocket_address: SocketAddr::from(([127, 0, 0, 1], 8083)),
                 tls: TlsMode::Auto,
                 client_authorities: PathBuf::new(),
+                connections_max: 20_000,
+                sessions_max: 100_000,
+                packet_kib: 1024,
+                queue_messages_max: 100_000,
+                queue_mib: 32,
+                slow_s: 5,
+                journal_mib: 1024,
             },
             opcua: OpcUa {
                 enabled: false,
