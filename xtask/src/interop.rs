@@ -27,6 +27,9 @@ pub(crate) const TARGETS: &[&str] = &[
     "agent",
     "paho",
     "scanner",
+    "adbc",
+    "lake",
+    "senders",
     "opcua",
 ];
 
@@ -34,7 +37,8 @@ pub(crate) const TARGETS: &[&str] = &[
 pub(crate) const MEASUREMENT: &str = "what_sessions_and_items_take";
 
 /// Programs of Debian's that are peers, each with its package.
-const PROGRAMS: &[(&str, &str)] = &[("mosquitto", "mosquitto"), ("pg_ctlcluster", "postgresql")];
+const PROGRAMS: &[(&str, &str)] =
+    &[("mosquitto", "mosquitto"), ("pg_ctlcluster", "postgresql"), ("prometheus", "prometheus")];
 
 pub(crate) fn run() -> Result<Counts> {
     let missing: Vec<&str> = PROGRAMS

@@ -47,7 +47,8 @@ enum Chore {
     Tidy,
     /// Write docs/openapi.json, or check that it is up to date.
     Openapi(openapi::Args),
-    /// Long loops: kill the program under load, throw random bytes at its ports.
+    /// Long loops: kill the program under load, cut the power of simulated disks, throw random bytes at
+    /// ports.
     Soak(soak::Args),
 }
 

@@ -58,6 +58,13 @@ pub(crate) fn ignored(target: &str, name: &str, env: &[(&str, &str)]) -> Result<
     console::counted(&mut command)
 }
 
+/// One ignored test of whatever library has it.
+pub(crate) fn ignored_of_libraries(name: &str, env: &[(&str, String)]) -> Result<Counts> {
+    let mut command = cargo(&["test", "--workspace", "--lib", "--"]);
+    command.args(["--ignored", "--nocapture", "--exact", name]).envs(env.iter().cloned());
+    console::counted(&mut command)
+}
+
 /// All ignored tests of some test targets but one, several programs at a time: most of their time
 /// is waiting for peers.
 pub(crate) fn ignored_of(targets: &[&str], skip: &str, env: &[(&str, &Path)]) -> Result<Counts> {

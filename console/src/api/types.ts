@@ -159,6 +159,8 @@ export interface TagSource {
   write?: WriteLimits | null;
 }
 
+export type Interpolation = 'linear' | 'step';
+
 export interface Tag {
   id: Id;
   name: string;
@@ -175,6 +177,8 @@ export interface Tag {
   range: Range | null;
   /** The names of an enumeration's states. */
   labels: Record<string, string>;
+  /** What a value is between two samples; none where its type says it. */
+  interpolation?: Interpolation | null;
   /** `http` where samples are sent. */
   protocol: string;
   device: Id | null;
@@ -197,6 +201,7 @@ export interface TagPatch {
   unit: string | null;
   asset: Id | null;
   range: Range | null;
+  interpolation: Interpolation | null;
   grade: Grade | null;
 }
 
@@ -257,6 +262,7 @@ export interface PointDraft {
   domain: string | null;
   range: Range | null;
   labels: Record<string, string>;
+  interpolation?: Interpolation | null;
 }
 
 export interface Device {

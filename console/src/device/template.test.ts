@@ -91,6 +91,7 @@ describe('a template', () => {
       data_type: 'enumeration',
       address: { address: 7 },
       labels: { '0': 'off' },
+      interpolation: null,
       range: { low: 0, high: 3000 },
       asset: null,
     });

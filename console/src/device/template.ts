@@ -68,6 +68,7 @@ function templatePoint(tag: Point, deviceNames: readonly string[]): TemplatePoin
     domain: tag.domain,
     range: tag.range,
     labels: tag.labels,
+    interpolation: tag.interpolation ?? null,
   };
 }
 
@@ -89,7 +90,8 @@ function textOfPoint(point: TemplatePoint, key: number, schema: FieldSchema): Po
   const tag: Point = { ...point, id: '', asset: null, grade, own_grade: point.grade, unit_symbol: null, last: null, version: 0 };
   const text = { ...emptyPoint(key, schema), ...pointText(tag, key, schema), id: '' };
   // The names of states and what else the form does not show come along.
-  return { ...text, tag: null, more: { description: point.description, domain: point.domain, labels: point.labels } };
+  const { description, domain, interpolation = null, labels } = point;
+  return { ...text, tag: null, more: { description, domain, interpolation, labels } };
 }
 
 /** What a file holds. */

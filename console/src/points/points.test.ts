@@ -61,6 +61,7 @@ const tag: Point = {
   domain: 'production',
   range: { low: 0, high: 100 },
   labels: {},
+  interpolation: 'linear',
   address: { table: 'holding', address: 4, type: 'u16', bit: null, word_order: null, unit: null },
   poll_ms: 500,
   scaling: [{ effective: '2026-01-01T00:00:00Z', factor: 2, offset: 0 }],
@@ -163,6 +164,7 @@ describe('points', () => {
       domain: 'production',
       range: { low: 0, high: 100 },
       labels: {},
+      interpolation: 'linear',
     });
   });
 

@@ -40,9 +40,9 @@ export interface PointText {
   writeMin: string;
   writeMax: string;
   /** The tag as it is, for what the form does not show. */
-  tag: Pick<Tag, 'data_type' | 'description' | 'domain' | 'labels' | 'names'> | null;
+  tag: Pick<Tag, 'data_type' | 'description' | 'domain' | 'interpolation' | 'labels' | 'names'> | null;
   /** What a template says of a point that does not exist yet, and the form does not show. */
-  more?: Pick<Tag, 'description' | 'domain' | 'labels'>;
+  more?: Pick<Tag, 'description' | 'domain' | 'interpolation' | 'labels'>;
   /** The scaling the point had, kept so that a change adds to its history. */
   scaling: Scaling[];
 }
@@ -109,7 +109,7 @@ export function pointText(tag: Point, key: number, schema: FieldSchema): PointTe
   const newest = tag.scaling.at(-1);
   const find = (language: string) =>
     Object.entries(tag.names).find(([code]) => code.toLowerCase().startsWith(language))?.[1] ?? '';
-  const { address, data_type, description, domain, labels, names } = tag;
+  const { address, data_type, description, domain, interpolation = null, labels, names } = tag;
   return {
     key,
     id: tag.id,
@@ -130,7 +130,7 @@ export function pointText(tag: Point, key: number, schema: FieldSchema): PointTe
     writable: Boolean(tag.write),
     writeMin: text(tag.write?.min),
     writeMax: text(tag.write?.max),
-    tag: { data_type, description, domain, labels, names },
+    tag: { data_type, description, domain, interpolation, labels, names },
     scaling: tag.scaling,
   };
 }
@@ -296,6 +296,7 @@ export function pointOf(point: PointText, schema: FieldSchema, now: Date): Point
     domain: (point.tag ?? point.more)?.domain ?? null,
     range: low === null || high === null ? null : { low, high },
     labels: (point.tag ?? point.more)?.labels ?? {},
+    interpolation: (point.tag ?? point.more)?.interpolation ?? null,
   };
 }
 

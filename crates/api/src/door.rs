@@ -17,9 +17,11 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use base64::Engine as _;
 use http::{HeaderMap, Method, header};
 use utoipa_axum::router::UtoipaMethodRouter;
-use weir_access::{Action, Scope};
+use weir_access::{Action, Caller, Scope};
 use weir_audit::{Entry, Event};
 use weir_model::ProblemCode;
 
@@ -56,49 +58,81 @@ pub(crate) enum Reach {
     Node,
 }
 
+/// A caller whom an outer layer has recognised, by what the door does not know.
+#[derive(Clone)]
+pub(crate) struct Recognised(pub(crate) Caller);
+
 /// One entry of the table of routes: paths with their documentation and handlers, and what they
 /// ask.
 pub(crate) struct Route {
     pub(crate) permission: Permission,
+    /// Whether a token may come as a password (RFC 7617), as programs send it that know nothing else.
+    basic: bool,
     pub(crate) methods: UtoipaMethodRouter<ApiState>,
 }
 
 /// An entry that asks for an action.
 pub(crate) fn needs(action: Action, methods: UtoipaMethodRouter<ApiState>) -> Route {
     let reach = if action.is_of_node() { Reach::Node } else { Reach::Tenant };
-    Route { permission: Permission::Needs(action, reach), methods }
+    Route { permission: Permission::Needs(action, reach), basic: false, methods }
 }
 
 /// An entry that asks for an action at the node as a whole.
 pub(crate) fn needs_of_node(action: Action, methods: UtoipaMethodRouter<ApiState>) -> Route {
-    Route { permission: Permission::Needs(action, Reach::Node), methods }
+    Route { permission: Permission::Needs(action, Reach::Node), basic: false, methods }
 }
 
 /// An entry that everybody may call.
 pub(crate) fn public(methods: UtoipaMethodRouter<ApiState>) -> Route {
-    Route { permission: Permission::Public, methods }
+    Route { permission: Permission::Public, basic: false, methods }
+}
+
+impl Route {
+    /// Takes a token as the password of any user, too.
+    pub(crate) fn with_basic(self) -> Self {
+        Self { basic: true, ..self }
+    }
 }
 
 /// Hangs every route behind the door.
 pub(crate) fn hang(routes: Vec<Route>, state: &ApiState) -> Router<ApiState> {
     routes.into_iter().fold(Router::new(), |router, route| {
         let (_, paths, methods) = route.methods;
-        let gate = Gate { state: state.clone(), permission: route.permission };
-        let methods = methods.route_layer(from_fn_with_state(gate, admit));
+        let methods = gated(methods, route.permission, route.basic, state);
         paths.paths.keys().fold(router, |router, path| router.route(path, methods.clone()))
     })
+}
+
+/// Methods that stand in no document, behind the door like all others.
+pub(crate) fn behind(
+    methods: MethodRouter<ApiState>,
+    permission: Permission,
+    state: &ApiState,
+) -> MethodRouter<ApiState> {
+    gated(methods, permission, false, state)
+}
+
+fn gated(
+    methods: MethodRouter<ApiState>,
+    permission: Permission,
+    basic: bool,
+    state: &ApiState,
+) -> MethodRouter<ApiState> {
+    let gate = Gate { state: state.clone(), permission, basic };
+    methods.route_layer(from_fn_with_state(gate, admit))
 }
 
 #[derive(Clone)]
 struct Gate {
     state: ApiState,
     permission: Permission,
+    basic: bool,
 }
 
 /// Lets a request in, or not.
 async fn admit(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let Gate { state, permission } = gate;
-    match identify(&state, &request) {
+    let Gate { state, permission, basic } = gate;
+    match identify(&state, &request, basic) {
         Ok(visit) => {
             let visit = visit.asking(permission);
             if let Err(failure) = permit(&visit, &request) {
@@ -124,14 +158,22 @@ async fn admit(State(gate): State<Gate>, mut request: Request, next: Next) -> Re
 
 /// Who calls. Credentials that are given and wrong are an error, not the anonymous visitor: a program that
 /// sends an expired token should learn so.
-fn identify(state: &ApiState, request: &Request) -> Result<Visit, (Box<Visit>, Failure)> {
+fn identify(
+    state: &ApiState,
+    request: &Request,
+    basic: bool,
+) -> Result<Visit, (Box<Visit>, Failure)> {
+    if let Some(Recognised(caller)) = request.extensions().get() {
+        return Ok(Visit::of(state.clone(), request, caller.clone(), None));
+    }
     let headers = request.headers();
     let nobody = || Visit::of(state.clone(), request, state.access.anonymous(), None);
     let rejected =
         |detail: &str| (Box::new(nobody()), Failure::new(ProblemCode::Unauthenticated, detail));
     if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let token = value.to_str().ok().and_then(bearer);
-        let Some(token) = token else {
+        let value = value.to_str().unwrap_or_default();
+        let password = if basic { password(value) } else { None };
+        let Some(token) = password.as_deref().or_else(|| bearer(value)) else {
             return Err(rejected("Credentials are sent as \"Authorization: Bearer TOKEN\"."));
         };
         return match state.access.by_token(token, state.now()) {
@@ -188,12 +230,32 @@ fn note_refusal(visit: Visit, method: Method, response: &Response) {
     }
 }
 
-/// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110, section 11.1).
+/// The token of `Bearer TOKEN`, or of `Token TOKEN` as clients of InfluxDB send it; the scheme's case does
+/// not matter (RFC 9110, section 11.1).
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     let fits = (1..=CREDENTIAL_BYTES_MAX).contains(&token.len());
-    (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(token)
+    let known = ["bearer", "token"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    (known && fits).then_some(token)
+}
+
+/// The password of `Basic CREDENTIALS` (RFC 7617).
+fn password(value: &str) -> Option<String> {
+    let (scheme, credentials) = value.split_once(' ')?;
+    let bounded = credentials.len() <= 2 * CREDENTIAL_BYTES_MAX;
+    if !scheme.eq_ignore_ascii_case("basic") || !bounded {
+        return None;
+    }
+    let bytes = base64::engine::general_purpose::STANDARD.decode(credentials.trim()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (_, password) = text.split_once(':')?;
+    (1..=CREDENTIAL_BYTES_MAX).contains(&password.len()).then(|| password.to_owned())
+}
+
+/// The bearer token that a request shows.
+pub(crate) fn bearer_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok().and_then(bearer)
 }
 
 /// The secret of the session cookie.
@@ -258,8 +320,21 @@ mod tests {
     fn bearer_tokens() {
         assert_eq!(bearer("Bearer abc"), Some("abc"));
         assert_eq!(bearer("bearer  abc "), Some("abc"));
+        assert_eq!(bearer("Token abc"), Some("abc"));
         for wrong in ["abc", "Basic abc", "Bearer ", "Bearer"] {
             assert_eq!(bearer(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tokens_as_passwords() {
+        let basic = |text: &str| {
+            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
+        };
+        assert_eq!(password(&basic("telegraf:a:b")).as_deref(), Some("a:b"));
+        assert_eq!(password(&basic(":abc")).as_deref(), Some("abc"));
+        for wrong in [basic("abc"), basic("telegraf:"), "Basic ???".into(), "Bearer abc".into()] {
+            assert_eq!(password(&wrong), None, "{wrong}");
         }
     }
 

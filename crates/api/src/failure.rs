@@ -246,6 +246,10 @@ impl From<HistorianError> for Failure {
     fn from(error: HistorianError) -> Self {
         match &error {
             HistorianError::Closed => Self::unavailable("The node is stopping."),
+            HistorianError::TooManyBuckets { .. } => {
+                let detail = format!("{error}: wider ones, a shorter time or fewer tags");
+                Self::field(ProblemCode::InvalidRequest, "width", detail)
+            }
             _ => Self::internal("read the samples", &error),
         }
     }

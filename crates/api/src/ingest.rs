@@ -1,31 +1,37 @@
-//! Samples in: three formats, one assembly.
+//! Samples in: what a request's body becomes before it is one batch.
 //!
-//! A parser reads its format and hands rows to an [`Assembly`], which looks the tag up, reads the value
-//! in the tag's own type and applies the rules of time and quality. All rows of a request become
-//! one batch, or the first wrong ones become a problem that names them and nothing is stored.
+//! JSON and CSV name a tag in each row: a parser hands rows to an [`Assembly`], which looks the tag up,
+//! reads the value in the tag's own type and applies the rules of time and quality. Line protocol
+//! and remote write name series: `weir_ingest` reads them, and [`series`] says which tag a series is.
+//! All of a request becomes one batch, or the first wrong parts become a problem that names them and
+//! nothing is stored.
 
 mod assembly;
+mod create;
 mod csv;
 mod json;
-mod line;
+mod receive;
+pub(crate) mod series;
 
-pub(crate) use assembly::{Assembly, Lookup, Named, TagFacts};
-pub(crate) use line::Precision;
+pub(crate) use receive::{Order, receive};
 
 use std::borrow::Cow;
 
-use serde_json::Value as Json;
 use weir_connect::DEVICE_PRODUCERS;
-use weir_model::{Batch, ProblemCode, Producer, TenantId, Timestamp};
+use weir_ingest::remote_write::Version;
+use weir_ingest::{Precision, TagFacts};
+use weir_model::{ProblemCode, Producer, Samples, Timestamp};
 
 use crate::failure::Failure;
+use assembly::Assembly;
 
-/// The format of an ingest request.
+/// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Json,
     Csv,
     Line(Precision),
+    RemoteWrite(Version),
 }
 
 impl Format {
@@ -44,16 +50,31 @@ impl Format {
     }
 }
 
+/// The unit of line protocol's timestamps by its word; nanoseconds where there is none.
+pub(crate) fn precision(word: Option<&str>) -> Result<Precision, Failure> {
+    let Some(word) = word.filter(|word| !word.is_empty()) else { return Ok(Precision::default()) };
+    word.parse().map_err(|error: weir_ingest::line::PrecisionError| {
+        Failure::field(ProblemCode::InvalidRequest, "precision", error.to_string())
+    })
+}
+
 /// What a format says of a batch besides its samples.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Envelope {
     pub(crate) producer: Option<Producer>,
     pub(crate) backfill: bool,
 }
 
+/// Looks tags up for the caller; unknown and invisible tags look alike.
+pub(crate) trait Lookup {
+    /// The tag of an identifier, or why there is none.
+    fn find(&self, id: &str) -> Result<TagFacts, Failure>;
+}
+
 /// One row of a format, not yet understood.
 pub(crate) struct Row<'r> {
-    pub(crate) tag: Named<'r>,
+    /// The tag's identifier.
+    pub(crate) tag: &'r str,
     pub(crate) time: Time<'r>,
     pub(crate) value: Raw<'r>,
     pub(crate) quality: Option<&'r str>,
@@ -65,8 +86,6 @@ pub(crate) enum Time<'r> {
     Arrival,
     /// RFC 3339.
     Text(&'r str),
-    /// Already understood.
-    Known(Timestamp),
 }
 
 /// A value as a format writes it.
@@ -74,53 +93,49 @@ pub(crate) enum Raw<'r> {
     None,
     /// The text of one JSON value.
     Json(&'r str),
-    /// Already understood, but for the tag's type.
-    Parsed(&'r Json),
     /// A text without a type.
     Text(Cow<'r, str>),
 }
 
-/// Reads a whole body.
+/// Reads a body of JSON.
 ///
 /// # Errors
 /// The problem to answer with.
-pub(crate) fn read(
-    format: Format,
+pub(crate) fn read_json(
     body: &[u8],
-    tenant: TenantId,
     arrival: Timestamp,
-    envelope: Envelope,
+    envelope: &Envelope,
     lookup: &dyn Lookup,
-) -> Result<Batch, Failure> {
+) -> Result<(Samples, Envelope), Failure> {
+    if envelope.producer.is_some() || envelope.backfill {
+        let detail = "In JSON, producer, sequence and backfill stand in the document.";
+        return Err(Failure::new(ProblemCode::InvalidRequest, detail));
+    }
     let mut assembly = Assembly::new(arrival, lookup);
-    let envelope = match format {
-        Format::Json => {
-            if envelope.producer.is_some() || envelope.backfill {
-                let detail = "In JSON, producer, sequence and backfill stand in the document.";
-                return Err(Failure::new(ProblemCode::InvalidRequest, detail));
-            }
-            match json::read(body, &mut assembly) {
-                Ok(envelope) => envelope,
-                Err(_) => {
-                    // Once more with the path of what is wrong, which costs time that good
-                    // bodies need not spend.
-                    assembly = Assembly::new(arrival, lookup);
-                    json::read_with_path(body, &mut assembly)?
-                }
-            }
-        }
-        Format::Csv => {
-            csv::read(text(body)?, &mut assembly)?;
-            envelope
-        }
-        Format::Line(precision) => {
-            line::read(text(body)?, precision, &mut assembly)?;
-            envelope
+    let envelope = match json::read(body, &mut assembly) {
+        Ok(envelope) => envelope,
+        Err(_) => {
+            // Once more with the path of what is wrong, which costs time that good bodies need
+            // not spend.
+            assembly = Assembly::new(arrival, lookup);
+            json::read_with_path(body, &mut assembly)?
         }
     };
-    let samples = assembly.finish()?;
-    let Envelope { producer, backfill } = envelope;
-    Ok(Batch { tenant, producer, backfill, arrival, samples })
+    Ok((assembly.finish()?, envelope))
+}
+
+/// Reads a body of CSV.
+///
+/// # Errors
+/// The problem to answer with.
+pub(crate) fn read_csv(
+    body: &[u8],
+    arrival: Timestamp,
+    lookup: &dyn Lookup,
+) -> Result<Samples, Failure> {
+    let mut assembly = Assembly::new(arrival, lookup);
+    csv::read(text(body)?, &mut assembly)?;
+    assembly.finish()
 }
 
 /// A producer and its sequence, which come together or not at all.
@@ -151,7 +166,7 @@ pub(crate) fn producer(
     }
 }
 
-fn text(body: &[u8]) -> Result<&str, Failure> {
+pub(crate) fn text(body: &[u8]) -> Result<&str, Failure> {
     std::str::from_utf8(body).map_err(|error| {
         let detail = format!("The body is not UTF-8 at byte {}.", error.valid_up_to());
         Failure::new(ProblemCode::InvalidRequest, detail)

@@ -22,6 +22,7 @@ mod door;
 mod etag;
 mod failure;
 mod ingest;
+mod lake;
 mod mqtt;
 mod opcua;
 mod openapi;
@@ -31,10 +32,14 @@ mod state;
 mod unpack;
 
 pub use door::request_id;
+pub use lake::{LakeStatus, LakeView};
 pub use mqtt::{MqttBroker, MqttClient, MqttConnection};
 pub use opcua::{OpcUaChange, OpcUaClient, OpcUaError, OpcUaServer, OpcUaSession, OpcUaStatus};
 pub use openapi::{openapi, openapi_json};
-pub use query::{QueryEngine, QueryError, QueryFormat, QuerySource, QuerySourceError, SamplePages};
+pub use query::{
+    QueryEngine, QueryError, QueryFormat, QuerySource, QuerySourceError, RollupPages, SamplePages,
+};
+pub use routes::flight::{FlightAnswer, FlightCall, FlightFailure, FlightVisitor};
 pub use state::{ApiState, Clock, Limits, NodeInfo, Parts, Shared, schema, system_clock};
 pub use weir_connect::{Command, Commands, Outcome};
 
@@ -45,6 +50,7 @@ use axum::middleware::from_fn_with_state;
 /// `axum::extract::ConnectInfo<SocketAddr>`.
 pub fn router(state: ApiState) -> Router {
     door::hang(routes::table(), &state)
+        .merge(routes::flight::router(&state))
         .fallback(console::page)
         .layer(from_fn_with_state(state.clone(), door::edge))
         .with_state(state)

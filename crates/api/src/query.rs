@@ -7,7 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use weir_model::{AssetRow, Samples, TagId, TagRow, Timestamp};
+use weir_model::{
+    AssetRow, RollupRow, RollupsWanted, Sample, SamplePage, SamplesWanted, TagId, TagRow,
+};
+
+use crate::{FlightAnswer, FlightCall, FlightVisitor};
 
 /// Runs SQL that reads.
 pub trait QueryEngine: Send + Sync {
@@ -19,6 +23,10 @@ pub trait QueryEngine: Send + Sync {
         format: QueryFormat,
         source: Arc<dyn QuerySource>,
     ) -> BoxFuture<'_, Result<Bytes, QueryError>>;
+
+    /// Answers a call of Arrow Flight SQL that the door has let in. Dropping the answer's body ends what
+    /// runs for it.
+    fn flight(&self, call: FlightCall, visitor: FlightVisitor) -> BoxFuture<'_, FlightAnswer>;
 }
 
 /// How rows are written.
@@ -50,8 +58,11 @@ pub enum QueryError {
 /// Why a source could not be read.
 pub type QuerySourceError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Samples in pages of a few thousand.
-pub type SamplePages = BoxStream<'static, Result<Samples, QuerySourceError>>;
+/// Samples in pages of some thousands: those columns that were asked for.
+pub type SamplePages = BoxStream<'static, Result<SamplePage, QuerySourceError>>;
+
+/// Rollups in pages of some thousands.
+pub type RollupPages = BoxStream<'static, Result<Vec<RollupRow>, QuerySourceError>>;
 
 /// What one caller may see: filtered by tenant and grade before any SQL asks. Which things are wanted is
 /// said by identifier, as it is written; all where nothing is said. It may read from disk, and is
@@ -78,6 +89,17 @@ pub trait QuerySource: Send + Sync {
     /// As [`QuerySource::tags`].
     fn assets(&self) -> Result<Vec<AssetRow>, QuerySourceError>;
 
-    /// Samples from a time on, up to and without another: tag by tag as given, and of each by time.
-    fn samples(&self, tags: Vec<TagId>, from: Timestamp, to: Timestamp) -> SamplePages;
+    /// The newest samples of tags that have any.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, QuerySourceError>;
+
+    /// The samples that are wanted, and no others: tag by tag in the order asked for, and of each by
+    /// time. Dropping it ends the reading.
+    fn samples(&self, wanted: SamplesWanted) -> SamplePages;
+
+    /// The rollups that are wanted and have a sample: tag by tag in the order asked for, and of each by
+    /// time. Dropping it ends the reading.
+    fn rollups(&self, wanted: RollupsWanted) -> RollupPages;
 }

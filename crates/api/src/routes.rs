@@ -1,12 +1,20 @@
 //! The table of routes: one module a domain, each entry with its permission.
 
+mod aggregates;
 mod assets;
+mod at;
 mod audit;
 mod data;
 mod devices;
 mod document;
+mod extract;
+pub(crate) mod flight;
+mod frames;
 mod health;
+mod historian;
 mod identifiers;
+mod influx;
+mod lake;
 mod live;
 mod mqtt;
 mod opcua;
@@ -14,11 +22,15 @@ mod organisations;
 mod overview;
 mod policies;
 mod query;
+mod remote_write;
+mod retention;
 mod samples;
 mod session;
+mod signals;
 mod tags;
 mod templates;
 mod tokens;
+mod units;
 mod users;
 mod writes;
 
@@ -26,6 +38,8 @@ use http::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use weir_model::{Identifier, ProblemCode};
+
+pub(crate) use assets::within_ceiling;
 
 use crate::door::Route;
 use crate::failure::Failure;
@@ -45,6 +59,13 @@ pub(crate) fn table() -> Vec<Route> {
         assets::routes(),
         tags::routes(),
         samples::routes(),
+        extract::routes(),
+        influx::routes(),
+        remote_write::routes(),
+        retention::routes(),
+        at::routes(),
+        frames::routes(),
+        aggregates::routes(),
         query::routes(),
         live::routes(),
         writes::routes(),
@@ -59,6 +80,8 @@ pub(crate) fn table() -> Vec<Route> {
         audit::routes(),
         data::routes(),
         health::routes(),
+        historian::routes(),
+        lake::routes(),
         document::routes(),
     ];
     modules.into_iter().flatten().collect()

@@ -14,9 +14,12 @@ use weir_model::Timestamp;
 use weir_store::{Schema, Store};
 use weir_twin::Directory;
 
+use crate::ingest::series::Caches;
+use crate::lake::LakeView;
 use crate::mqtt::MqttBroker;
 use crate::opcua::OpcUaServer;
 use crate::query::QueryEngine;
+use crate::routes::flight::Sessions;
 
 /// What [`ApiState::new`] is made of. The caller opened each part and closes it after the listener
 /// has drained.
@@ -34,8 +37,12 @@ pub struct Parts {
     pub mqtt: Option<Arc<dyn MqttBroker>>,
     /// The OPC UA server, where it runs.
     pub opcua: Option<Arc<dyn OpcUaServer>>,
+    /// The lake that follows the historian, where one is set.
+    pub lake: Option<Arc<dyn LakeView>>,
     /// What runs SQL, where the program has it.
     pub query: Option<Arc<dyn QueryEngine>>,
+    /// Whether Arrow Flight SQL is answered, where the program has SQL.
+    pub flight: bool,
     /// Who may do what.
     pub access: Access,
     /// Where refusals are written. (Changes reach the audit through the store's feed.)
@@ -77,8 +84,12 @@ pub struct Limits {
     pub body_packed_bytes_max: usize,
     /// Largest body of an ingest or import once unpacked, in bytes.
     pub body_unpacked_bytes_max: usize,
-    /// Unpacked bytes of all ingest requests at one time: the memory that overload may take.
+    /// Bytes of all ingest requests at one time, as received, unpacked and in columns: the memory that
+    /// overload may take.
     pub ingest_bytes_max: usize,
+    /// Most tags an organisation may have with those that series make by themselves: where somebody
+    /// sends names that never end, it ends here.
+    pub series_tags_max: usize,
     /// Requests in progress at one time, streams not counted; more are answered 503.
     pub requests_max: usize,
     /// Open live streams at one time.
@@ -93,6 +104,7 @@ impl Default for Limits {
             body_packed_bytes_max: 8 << 20,
             body_unpacked_bytes_max: 64 << 20,
             ingest_bytes_max: 128 << 20,
+            series_tags_max: 100_000,
             requests_max: 256,
             streams_max: 256,
             request_timeout: Duration::from_secs(30),
@@ -117,7 +129,11 @@ pub struct Shared {
     pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) mqtt: Option<Arc<dyn MqttBroker>>,
     pub(crate) opcua: Option<Arc<dyn OpcUaServer>>,
+    pub(crate) lake: Option<Arc<dyn LakeView>>,
     pub(crate) query: Option<Arc<dyn QueryEngine>>,
+    pub(crate) flight: bool,
+    /// Who signed in over Arrow Flight.
+    pub(crate) flights: Sessions,
     pub(crate) access: Access,
     pub(crate) audit: Audit,
     pub(crate) directory: Directory,
@@ -134,6 +150,7 @@ pub struct Shared {
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) ingest: Arc<Semaphore>,
+    pub(crate) series: Caches,
     pub(crate) rate: Rate,
 }
 
@@ -148,7 +165,10 @@ impl ApiState {
             supervisor: parts.supervisor,
             mqtt: parts.mqtt,
             opcua: parts.opcua,
+            lake: parts.lake,
             query: parts.query,
+            flight: parts.flight,
+            flights: Sessions::default(),
             access: parts.access,
             audit: parts.audit,
             directory: parts.directory,
@@ -162,6 +182,7 @@ impl ApiState {
             requests: Arc::new(Semaphore::new(limits.requests_max)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
             ingest: Arc::new(Semaphore::new(limits.ingest_bytes_max / INGEST_PERMIT_BYTES)),
+            series: Caches::default(),
             rate: Rate::default(),
             limits,
         }))

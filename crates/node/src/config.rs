@@ -29,6 +29,8 @@ pub struct Config {
     pub historian: Historian,
     /// SQL.
     pub query: Query,
+    /// The table of samples in an object store.
+    pub lake: Lake,
     /// Connections to devices.
     pub connect: Connect,
     /// The MQTT broker.
@@ -97,6 +99,9 @@ pub struct Historian {
     pub future_s: u32,
     /// Samples in memory before they are written as columns, in mebibytes.
     pub memory_mib: u32,
+    /// Most tags an organisation may have with those that series of line protocol and of Prometheus
+    /// make by themselves.
+    pub series_tags: u32,
 }
 
 /// `[query]`
@@ -111,7 +116,61 @@ pub struct Query {
     pub at_once: usize,
     /// Most rows of one answer.
     pub rows_max: usize,
+    /// Whether Arrow Flight SQL is answered too, at the address of the console.
+    pub flight: bool,
 }
+
+/// `[lake]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lake {
+    /// Where the Delta table is that follows the samples: `s3://bucket/folder` or `file:///folder`. Empty: there
+    /// is none, and no sample leaves.
+    pub url: String,
+    /// The prefixes of the organisations whose samples go there; `*`: of all.
+    pub organisations: Vec<String>,
+    /// The highest grade of what may be there. Files hold the samples of many tags: an organisation that has a tag
+    /// of a higher grade keeps all of its samples here.
+    pub grade: Grade,
+    /// The address of an S3-compatible store; empty: Amazon's of the region.
+    pub endpoint: String,
+    /// The region.
+    pub region: String,
+    /// The access key; empty: what the variables `AWS_…` or the machine's role say.
+    pub access_key: String,
+    /// Its secret.
+    pub secret_key: Secret,
+    /// A file whose first line is the secret, instead.
+    pub secret_key_file: PathBuf,
+    /// From one look for new files to the next, in minutes.
+    pub every_min: u32,
+    /// How long files that were replaced stay there for those who read an older version, in hours.
+    pub retain_hours: u32,
+}
+
+/// A text that is never shown.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { SECRET_SHOWN })
+    }
+}
+
+/// What is shown instead of a secret.
+const SECRET_SHOWN: &str = "(secret)";
+
+/// Settings whose values are never shown.
+const SECRETS: &[&str] = &["lake.secret_key"];
 
 /// `[connect]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -244,8 +303,26 @@ impl Default for Config {
                 name: "Local".to_owned(),
                 grade: Grade::Core,
             },
-            historian: Historian { future_s: 300, memory_mib: 32 },
-            query: Query { time_s: 27, memory_mib: 256, at_once: 2, rows_max: 1_000_000 },
+            historian: Historian { future_s: 300, memory_mib: 32, series_tags: 100_000 },
+            query: Query {
+                time_s: 27,
+                memory_mib: 256,
+                at_once: 2,
+                rows_max: 1_000_000,
+                flight: true,
+            },
+            lake: Lake {
+                url: String::new(),
+                organisations: Vec::new(),
+                grade: Grade::Public,
+                endpoint: String::new(),
+                region: "us-east-1".to_owned(),
+                access_key: String::new(),
+                secret_key: Secret::default(),
+                secret_key_file: PathBuf::new(),
+                every_min: 5,
+                retain_hours: 7 * 24,
+            },
             connect: Connect { spool_mib: 1024, pickup_dirs: Vec::new() },
             mqtt: Mqtt {
                 enabled: false,
@@ -381,11 +458,17 @@ impl Loaded {
             .iter()
             .map(|(key, (value, source))| Row {
                 key: key.clone(),
-                value: value.to_string(),
+                value: shown(key, value),
                 source: source.to_string(),
             })
             .collect()
     }
+}
+
+/// A setting's value as it may be seen.
+fn shown(key: &str, value: &Value) -> String {
+    let is_hidden = SECRETS.contains(&key) && value.as_str().is_none_or(|text| !text.is_empty());
+    if is_hidden { Value::from(SECRET_SHOWN).to_string() } else { value.to_string() }
 }
 
 /// The environment variable of a setting: `listen.address` is `WEIR_LISTEN_ADDRESS`.
@@ -550,7 +633,7 @@ fn build(rows: &BTreeMap<String, (Value, Source)>) -> Result<Config, ConfigError
             return Err(ConfigError::BadValue {
                 key: key.clone(),
                 origin: source.clone(),
-                value: value.to_string(),
+                value: shown(key, value),
                 reason: error.message().to_owned(),
             });
         }

@@ -13,6 +13,11 @@ pub fn control_path(data: &Path) -> PathBuf {
     data.join("run").join("control.json")
 }
 
+/// The historian's folder.
+pub fn historian_dir(data: &Path) -> PathBuf {
+    data.join("historian")
+}
+
 /// The folder of the audit log.
 pub fn audit_dir(data: &Path) -> PathBuf {
     data.join("audit")

@@ -132,7 +132,8 @@ fn all(store: &Store) -> Result<BTreeSet<Key>, StoreError> {
     })
 }
 
-fn tenants(snap: &Snapshot) -> Result<Vec<TenantId>, StoreError> {
+/// The tenants of all organisations.
+pub(crate) fn tenants(snap: &Snapshot) -> Result<Vec<TenantId>, StoreError> {
     let mut found = Vec::new();
     let mut after: Option<String> = None;
     loop {

@@ -21,12 +21,26 @@ pub enum NodeError {
         /// What the system says.
         source: io::Error,
     },
+    /// The data folder cannot be written.
+    #[error(
+        "the data folder {} cannot be written, and a node writes to it: make it writable for the user \
+         that runs the node, or name another with --data", path.display()
+    )]
+    ReadOnly {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The documents.
     #[error("could not open the documents")]
     Store(#[from] weir_store::StoreError),
     /// The samples.
     #[error("could not open the historian")]
     Historian(#[from] weir_historian::HistorianError),
+    /// The lake's settings and identity.
+    #[error("could not prepare the lake")]
+    Lake(#[source] io::Error),
     /// The audit log.
     #[error("could not open the audit log")]
     Audit(#[from] weir_audit::AuditError),

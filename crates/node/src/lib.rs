@@ -16,25 +16,31 @@ mod devices;
 mod error;
 mod first;
 mod follow;
+mod lake;
 mod listener;
 mod node;
 mod opcua;
 pub mod private_file;
+mod retention;
 mod rights;
 mod samples;
 mod tls;
 
-pub use control::{audit_dir, control_path};
+pub use control::{audit_dir, control_path, historian_dir};
 pub use error::NodeError;
 pub use first::FirstAdministrator;
+pub use lake::export as export_lake;
 pub use node::Node;
 pub use tls::TlsError;
 pub use weir_access::generate_password;
+pub use weir_lake::{Brought as LakeBrought, LakeError, TableContents as LakeContents};
 
 /// What an engine for SQL has to be, for the program to give one to [`Node::start`].
 pub mod query {
+    pub use axum::body::Body as FlightBody;
     pub use weir_api::{
-        QueryEngine, QueryError, QueryFormat, QuerySource, QuerySourceError, SamplePages,
+        FlightAnswer, FlightCall, FlightFailure, FlightVisitor, QueryEngine, QueryError,
+        QueryFormat, QuerySource, QuerySourceError, SamplePages,
     };
 }
 

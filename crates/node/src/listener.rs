@@ -1,7 +1,9 @@
 //! The listener: connections in, requests to the router, nobody allowed to hold it up.
+//!
+//! HTTP/1.1 and HTTP/2: inside TLS as agreed there, in the plain as the first bytes of a connection tell.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Cursor};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -25,6 +27,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Read buffer of a connection: a request's head must fit.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// What an HTTP/2 connection begins with (RFC 9113, section 3.4). No request of HTTP/1 does.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Requests that one HTTP/2 connection may have open.
 const STREAMS_MAX: u32 = 64;
@@ -53,9 +58,10 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, peer, permit)) => {
                 let (tls, router) = (tls.clone(), router.clone());
-                let watcher = graceful.watcher();
+                let (watcher, stop) = (graceful.watcher(), stop.clone());
                 tokio::spawn(async move {
-                    if let Err(reason) = connection(stream, peer, tls, router, watcher).await {
+                    if let Err(reason) = connection(stream, peer, tls, router, watcher, &stop).await
+                    {
                         tracing::debug!(%peer, %reason, "a connection ended early");
                     }
                     drop(permit);
@@ -92,14 +98,50 @@ async fn connection(
     tls: Option<TlsAcceptor>,
     router: Router,
     watcher: Watcher,
+    stop: &CancellationToken,
 ) -> Result<(), Reason> {
-    let Some(tls) = tls else { return http_1(stream, peer, router, watcher).await };
+    let Some(tls) = tls else { return plain(stream, peer, router, watcher, stop).await };
     let stream = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await??;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         http_2(stream, peer, router, watcher).await
     } else {
         http_1(stream, peer, router, watcher).await
     }
+}
+
+/// A connection without TLS, where nobody said before what is spoken.
+async fn plain(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+    stop: &CancellationToken,
+) -> Result<(), Reason> {
+    // Who has said nothing yet does not hold up the end.
+    let begun = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        begun = tokio::time::timeout(HEAD_TIMEOUT, beginning(&mut stream)) => begun??,
+    };
+    let is_http_2 = begun == PREFACE;
+    let (read, write) = stream.into_split();
+    let stream = tokio::io::join(Cursor::new(begun).chain(read), write);
+    if is_http_2 {
+        http_2(stream, peer, router, watcher).await
+    } else {
+        http_1(stream, peer, router, watcher).await
+    }
+}
+
+/// The first bytes of a connection, as many as tell whether they are HTTP/2's.
+async fn beginning(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(PREFACE.len());
+    while bytes.len() < PREFACE.len() && PREFACE.starts_with(&bytes) {
+        let room = PREFACE.len() - bytes.len();
+        if (&mut *stream).take(room as u64).read_buf(&mut bytes).await? == 0 {
+            break;
+        }
+    }
+    Ok(bytes)
 }
 
 async fn http_1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(

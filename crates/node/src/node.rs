@@ -26,7 +26,7 @@ use crate::error::NodeError;
 use crate::first::{self, FirstAdministrator};
 use crate::samples::ToHistorian;
 use crate::tls::TlsError;
-use crate::{broker, devices, follow, listener, opcua, tls};
+use crate::{broker, devices, follow, lake, listener, opcua, retention, tls};
 
 /// The organisation that an empty data folder starts with.
 const FIRST_TENANT: TenantId = TenantId(1);
@@ -41,7 +41,7 @@ pub struct Node {
     stop: CancellationToken,
     listener: JoinHandle<()>,
     followers: Vec<JoinHandle<()>>,
-    _control: ControlFile,
+    _control: Option<ControlFile>,
 }
 
 struct Rooms {
@@ -115,6 +115,7 @@ impl Node {
         let supervisor = Supervisor::new(drivers, sink, options)?;
         let from = *store.head().borrow();
         devices::start(&store, &supervisor).await?;
+        retention::start(&store, &historian)?;
 
         let stop = CancellationToken::new();
         let directory = Directory::open(store.clone())?;
@@ -127,6 +128,8 @@ impl Node {
             supervisor: supervisor.clone(),
         };
         let opcua = opcua::serve(opcua_bound, &config, shown, stop.clone()).await?;
+        let lake =
+            lake::start(&config, &historian, &directory, stop.clone()).map_err(NodeError::Lake)?;
         let state = ApiState::new(Parts {
             store: store.clone(),
             directory,
@@ -134,12 +137,17 @@ impl Node {
             supervisor: Arc::new(supervisor.clone()),
             mqtt: listening.as_ref().map(broker::Listening::clients),
             opcua: opcua.as_ref().map(|opcua| opcua::clients(opcua, &config.opcua)),
+            lake: lake.as_ref().map(|lake| Arc::clone(&lake.view)),
             query,
+            flight: config.query.flight,
             access: access.clone(),
             audit: audit.clone(),
             clock: weir_api::system_clock(),
             info: NodeInfo { version: env!("CARGO_PKG_VERSION").to_owned(), tls: tls.is_some() },
-            limits: weir_api::Limits::default(),
+            limits: weir_api::Limits {
+                series_tags_max: config.historian.series_tags as usize,
+                ..weir_api::Limits::default()
+            },
             shutdown: stop.clone(),
             backups: config.data.dir.join("backups"),
         });
@@ -147,12 +155,23 @@ impl Node {
         let (acceptor, certificate) = tls.map(|tls| (tls.acceptor, tls.certificate)).unzip();
         let token = access.control_token(FIRST_TENANT)?;
         let control = Control { url: &url, token: &token, certificate: certificate.as_deref() };
-        let control = ControlFile::write(&config.data.dir, &control)
-            .map_err(|source| NodeError::Data { path: config.data.dir.clone(), source })?;
-        let followers = vec![
+        let control = match ControlFile::write(&config.data.dir, &control) {
+            Ok(file) => Some(file),
+            // What is stored can be read all the same.
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                tracing::error!("the disk is full: commands on this machine do not find the node");
+                None
+            }
+            Err(source) => {
+                return Err(NodeError::Data { path: config.data.dir.clone(), source });
+            }
+        };
+        let mut followers = vec![
             tokio::spawn(follow::changes_to_audit(store.clone(), audit.clone(), stop.clone())),
             tokio::spawn(devices::follow(store.clone(), supervisor.clone(), from, stop.clone())),
+            tokio::spawn(retention::follow(store.clone(), historian.clone(), from, stop.clone())),
         ];
+        followers.extend(lake.map(|lake| lake.follower));
         let mqtt = listening.map(|listening| {
             let (broker, address) =
                 listening.serve(access.clone(), store.clone(), supervisor.clone(), stop.clone());
@@ -238,6 +257,7 @@ struct Opened {
 fn open(config: &Config) -> Result<Opened, NodeError> {
     let dir = &config.data.dir;
     std::fs::create_dir_all(dir).map_err(|source| NodeError::Data { path: dir.clone(), source })?;
+    check_writable(dir)?;
     let schema = Access::schema(weir_api::schema(weir_connect::schema(Schema::new())));
     let store = Store::open(&dir.join("store"), schema, weir_store::Options::default())?;
     let options = weir_historian::Options {
@@ -252,6 +272,22 @@ fn open(config: &Config) -> Result<Opened, NodeError> {
     let tls = wanted.then(|| prepare(tls::Inside::Http)).transpose()?;
     let mqtt_tls = mqtt_acceptor(&config.mqtt, prepare)?;
     Ok(Opened { store, historian, audit, tls, mqtt_tls })
+}
+
+/// Tells of a folder that cannot be written before any room does, in words of its own.
+fn check_writable(dir: &Path) -> Result<(), NodeError> {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let probe = dir.join(".probe");
+    match std::fs::File::create(&probe) {
+        Err(source) if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+            Err(NodeError::ReadOnly { path: dir.to_owned(), source })
+        }
+        // Of a full disk, and whatever else there may be, the rooms tell.
+        _ => {
+            let _ = std::fs::remove_file(&probe);
+            Ok(())
+        }
+    }
 }
 
 /// The TLS of the MQTT listeners, which speak it both or not at all.

@@ -69,6 +69,15 @@ pub(crate) enum Command {
         #[arg(long)]
         csv: bool,
     },
+    /// Say how long samples are kept.
+    #[command(subcommand)]
+    Retention(Retention),
+    /// Look after the files of samples; write samples to files and read them from files.
+    #[command(subcommand)]
+    Historian(HistorianCommand),
+    /// The samples as a Delta table for other engines, in an object store or a folder.
+    #[command(subcommand)]
+    Lake(LakeCommand),
     /// Look identifiers up.
     #[command(subcommand)]
     Id(Id),
@@ -167,6 +176,76 @@ pub(crate) enum Tag {
         /// Thin out to at most this many points; the extremes stay.
         #[arg(long, default_value_t = 1000)]
         max_points: usize,
+        /// The unit of the values as a UCUM code [default: as they were measured].
+        #[arg(long)]
+        unit: Option<String>,
+        /// Print CSV.
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Print a tag's value at times: between two samples on the line or that of the earlier one.
+    At {
+        /// The tag's identifier.
+        id: String,
+        /// The times (RFC 3339) [default: now].
+        times: Vec<String>,
+        #[command(flatten)]
+        between: Between,
+        /// The unit of the value as a UCUM code [default: the tag's own].
+        #[arg(long)]
+        unit: Option<String>,
+        /// Print CSV.
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Print several tags as rows at equal distances of time, a column a tag.
+    Frame {
+        /// The tags' identifiers.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// The time of the first row (RFC 3339) [default: an hour before the end].
+        #[arg(long)]
+        from: Option<String>,
+        /// To this time (RFC 3339) [default: now].
+        #[arg(long)]
+        to: Option<String>,
+        /// From one row to the next, such as 100ms, 1s, 5m or 1h.
+        #[arg(long)]
+        step: String,
+        #[command(flatten)]
+        between: Between,
+        /// The unit of each tag's values as UCUM codes, with commas between them, in the order of the tags;
+        /// nothing for the tag's own.
+        #[arg(long)]
+        units: Option<String>,
+        /// Leave out values that are only uncertain.
+        #[arg(long)]
+        good: bool,
+        /// Print CSV.
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Print aggregates of tags: mean, extremes, time in good and bad quality, by hour or day.
+    Aggregate {
+        /// The tags' identifiers.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// From this time (RFC 3339) [default: a day before the end].
+        #[arg(long)]
+        from: Option<String>,
+        /// To this time (RFC 3339) [default: now].
+        #[arg(long)]
+        to: Option<String>,
+        /// Length of a bucket, such as 1m, 1h or 1d [default: all in one].
+        #[arg(long)]
+        width: Option<String>,
+        /// How far the clock whose hours and days are meant is from UTC, such as 8h or -5h.
+        #[arg(long, allow_hyphen_values = true)]
+        offset: Option<String>,
+        /// avg, time_avg, total, min, max, sum, count, samples, first, last, good_time, uncertain_time,
+        /// bad_time, percent_good; several are separated by commas.
+        #[arg(long, default_value = "avg,min,max,count")]
+        functions: String,
         /// Print CSV.
         #[arg(long)]
         csv: bool,
@@ -190,6 +269,9 @@ pub(crate) enum Tag {
         /// Its unit: a UCUM code such as Cel or kPa, or the plant's own text.
         #[arg(long)]
         unit: Option<String>,
+        /// What its value is between two samples [default: linear for f64, step for all others].
+        #[arg(long, value_parser = ["linear", "step"])]
+        interpolation: Option<String>,
     },
     /// Delete a tag's samples of a span of time, for ever.
     Erase {
@@ -212,6 +294,196 @@ pub(crate) enum Tag {
         /// The value.
         value: String,
         /// Really do it.
+        #[arg(long)]
+        confirm: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LakeCommand {
+    /// Say how the table is that follows the running node: how far behind, and what is wrong.
+    Status,
+    /// Copy the samples of this machine's data folder into a Delta table, whether its node runs or not. What is
+    /// there already is not copied again. Grades are not looked at.
+    Export {
+        /// Where to: s3://bucket/folder or file:///folder. Keys, region and endpoint are those of [lake].
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// The number of a tenant whose samples are copied, as `weir historian stats` prints it [default: all].
+        #[arg(long = "tenant", value_name = "NUMBER")]
+        tenants: Vec<u32>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HistorianCommand {
+    /// Read every file and every page, and say what is damaged. Works with a running node and without.
+    Check,
+    /// Make damaged files usable again. The node must be stopped; nothing is deleted.
+    Repair {
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// Do it without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Say what is stored, by tenant and day or month. Works with a running node and without.
+    Stats {
+        /// The order.
+        #[arg(long, value_enum, default_value = "date")]
+        sort: HistorianSort,
+    },
+    /// Write samples to a CSV or Parquet file that any program reads.
+    Export(ExportArgs),
+    /// Read samples from CSV, Parquet or InfluxDB line protocol; a repeated import stores nothing twice.
+    Import(ImportArgs),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HistorianSort {
+    /// By tenant and date.
+    Date,
+    /// Most samples first.
+    Rows,
+    /// Most bytes first.
+    Bytes,
+    /// Most bytes a sample first.
+    BytesAPoint,
+    /// Most files first.
+    Blocks,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The tags' identifiers; `*` stands for any text and `?` for one character.
+    pub(crate) tags: Vec<String>,
+    /// Every tag that you see.
+    #[arg(long, conflicts_with = "tags")]
+    pub(crate) all: bool,
+    /// From this time on (RFC 3339) [default: from the beginning].
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Up to, without, this time (RFC 3339) [default: now].
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// The file, which appears when it is whole [default: standard output].
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// What it is written as [default: what the file's name says, else CSV].
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ExportFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Lines of tag, time, value, quality.
+    Csv,
+    /// Columns tag, time, value, text, quality; Zstandard.
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The file, also packed as .gz or .zst; `-` reads standard input.
+    pub(crate) file: PathBuf,
+    /// What it is [default: what the file's name says].
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ImportFormat>,
+    /// CSV with a column `time` and a column for each tag.
+    #[arg(long)]
+    pub(crate) wide: bool,
+    /// What one unit of a line's time is, in line protocol.
+    #[arg(long, value_enum, default_value = "ns")]
+    pub(crate) precision: Precision,
+    /// The samples are of now: they are live values, and not history alone.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Create tags that are not there; their type is what their first values look like.
+    #[arg(long)]
+    pub(crate) create_tags: bool,
+    /// Leave out wrong lines and go on.
+    #[arg(long)]
+    pub(crate) skip_wrong: bool,
+    /// Send nothing, only say which lines are wrong.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Who the samples are said to be from; what is sent again in the same order under the same name is
+    /// stored once [default: made from the file's content].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) producer: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// Lines of tag, time, value, quality, or with a column a tag.
+    Csv,
+    /// Columns tag, time, value, text, quality.
+    Parquet,
+    /// InfluxDB line protocol.
+    Line,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Precision {
+    /// Nanoseconds.
+    Ns,
+    /// Microseconds.
+    Us,
+    /// Milliseconds.
+    Ms,
+    /// Seconds.
+    S,
+}
+
+impl Precision {
+    /// As the interface has it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ns => "ns",
+            Self::Us => "us",
+            Self::Ms => "ms",
+            Self::S => "s",
+        }
+    }
+
+    /// Nanoseconds of one unit.
+    pub(crate) fn nanos(self) -> i64 {
+        match self {
+            Self::Ns => 1,
+            Self::Us => 1_000,
+            Self::Ms => 1_000_000,
+            Self::S => 1_000_000_000,
+        }
+    }
+}
+
+/// What a value is between two samples.
+#[derive(Debug, Args)]
+pub(crate) struct Between {
+    /// auto (what the tag's document says), hold or linear.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "hold", "linear"])]
+    pub(crate) mode: String,
+    /// Samples farther than this from a time tell nothing of it, such as 30s or 5m.
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) max_age: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Retention {
+    /// Print the organisation's rules.
+    Show,
+    /// Replace the organisation's rules.
+    Set {
+        /// From which age on what is kept: all that is of a minute, hour or day are its first, lowest,
+        /// highest and last sample and a bad one. Each rule begins later and keeps less: 90d=minute
+        /// 730d=hour 3650d=nothing.
+        #[arg(value_name = "AGE=KEEP")]
+        rules: Vec<String>,
+        /// Keep everything from now on.
+        #[arg(long)]
+        all: bool,
+        /// Really do it: what is no longer kept is removed for ever.
         #[arg(long)]
         confirm: bool,
     },

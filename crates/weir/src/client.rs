@@ -132,6 +132,11 @@ impl Client {
         self.send("PATCH", path, Some((JSON, serde_json::to_vec(body)?)))
     }
 
+    /// `PUT path` with a JSON body.
+    pub(crate) fn put(&self, path: &str, body: &Json) -> anyhow::Result<Json> {
+        self.send("PUT", path, Some((JSON, serde_json::to_vec(body)?)))
+    }
+
     /// `DELETE path`.
     pub(crate) fn delete(&self, path: &str) -> anyhow::Result<Json> {
         self.send("DELETE", path, None)
@@ -167,11 +172,28 @@ impl Client {
         accept: &str,
         mut line: impl FnMut(&str) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let answer = self
-            .agent
-            .run(self.request("GET", path, accept)?.body(())?)
-            .map_err(|e| self.lost(e))?;
-        let answer = refused(answer)?;
+        for text in BufReader::new(self.open(path, accept)?).lines() {
+            line(&text?)?;
+        }
+        Ok(())
+    }
+
+    /// Begins to read an answer of any length.
+    pub(crate) fn open(&self, path: &str, accept: &str) -> anyhow::Result<impl Read + 'static> {
+        let answer = self.agent.run(self.request("GET", path, accept)?.body(())?);
+        Ok(refused(answer.map_err(|error| self.lost(error))?)?.into_body().into_reader())
+    }
+
+    /// `POST path` with a JSON body, for an answer of any length that is read line by line.
+    pub(crate) fn post_lines(
+        &self,
+        path: &str,
+        body: &Json,
+        mut line: impl FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let request = self.request("POST", path, "*/*")?.header("content-type", JSON);
+        let answer = self.agent.run(request.body(serde_json::to_vec(body)?)?);
+        let answer = refused(answer.map_err(|error| self.lost(error))?)?;
         for text in BufReader::new(answer.into_body().into_reader()).lines() {
             line(&text?)?;
         }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "query")]
 mod engine;
+#[cfg(feature = "query")]
+mod flight;
 
 use std::io::Write;
 #[cfg(not(feature = "query"))]

@@ -11,7 +11,8 @@ use weir_node::{Node, NodeError};
 use crate::args::{Cli, Command, Global, Listeners};
 use crate::client::{Client, Refused};
 use crate::{
-    audit, config, demo, identifier, opcua, organisation, output, people, query, records, tag,
+    audit, config, demo, historian, identifier, lake, opcua, organisation, output, people, query,
+    records, retention, tag,
 };
 
 /// Runs the command and prints an error once, with its causes.
@@ -49,6 +50,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(args) => demo::demo(&global, &args),
         Command::Tag(command) => tag::run(command, &client()?, &global),
         Command::Query { sql, csv } => query::run(&sql, csv, &client()?, &global),
+        Command::Retention(command) => retention::run(command, &client()?, &global),
+        Command::Historian(command) => historian::run(command, client, &global),
+        Command::Lake(command) => lake::run(command, client, &global),
         Command::Id(command) => identifier::run(command, &client()?, &global),
         Command::Org(command) => organisation::run(command, &client()?, &global),
         Command::User(command) => people::user(command, &client()?, &global),

@@ -6,7 +6,7 @@ use anyhow::bail;
 use serde_json::{Value as Json, json};
 use weir_model::Timestamp;
 
-use crate::args::{Global, Tag};
+use crate::args::{Between, Global, Tag};
 use crate::client::{Client, encode};
 use crate::output;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(command: Tag, client: &Client, global: &Global) -> anyhow::Res
             output::table(&client.list(&format!("/tags{query}"), limit)?, global.json, COLUMNS)
         }
         Tag::Show { id } => output::json(&client.get(&path(&id))?),
-        Tag::Samples { id, from, to, max_points, csv } => {
+        Tag::Samples { id, from, to, max_points, unit, csv } => {
             let now = SystemTime::now();
             let time = |given: Option<String>, default| {
                 given.unwrap_or_else(|| Timestamp::from_system(default).to_string())
@@ -41,6 +41,7 @@ pub(crate) fn run(command: Tag, client: &Client, global: &Global) -> anyhow::Res
             let from = encode(&time(from, now - WINDOW));
             let to = encode(&time(to, now));
             let path = format!("{}/samples?from={from}&to={to}&max_points={max_points}", path(&id));
+            let path = with(path, &[("unit", &unit)]);
             if csv {
                 return client.lines(&path, "text/csv", |line| output::line(&line));
             }
@@ -48,14 +49,61 @@ pub(crate) fn run(command: Tag, client: &Client, global: &Global) -> anyhow::Res
             let samples = answer["samples"].as_array().cloned().unwrap_or_default();
             output::table(&samples, global.json, SAMPLES)
         }
+        Tag::At { id, times, between, unit, csv } => {
+            let time = Some(times.join(",")).filter(|times| !times.is_empty());
+            let path = between.with(format!("{}/at", path(&id)));
+            let path = with(path, &[("time", &time), ("unit", &unit)]);
+            if csv {
+                return client.lines(&path, "text/csv", |line| output::line(&line));
+            }
+            let answer = client.get(&path)?;
+            if global.json {
+                return output::json(&answer);
+            }
+            let samples = answer["samples"].as_array().cloned().unwrap_or_default();
+            output::table(&samples, false, SAMPLES)
+        }
+        Tag::Frame { ids, from, to, step, between, units, good, csv } => {
+            let ids: Vec<String> = ids.iter().map(|id| encode(id)).collect();
+            let path =
+                between.with(format!("/frames?tags={}&step={}", ids.join(","), encode(&step)));
+            let least = good.then(|| "good".to_owned());
+            let more = [("from", &from), ("to", &to), ("units", &units), ("least_quality", &least)];
+            let path = with(path, &more);
+            if csv {
+                return client.lines(&path, "text/csv", |line| output::line(&line));
+            }
+            frame(&client.get(&path)?, global)
+        }
+        Tag::Aggregate { ids, from, to, width, offset, functions, csv } => {
+            let ids: Vec<String> = ids.iter().map(|id| encode(id)).collect();
+            let path =
+                format!("/aggregates?tags={}&functions={}", ids.join(","), encode(&functions));
+            let more = [("from", &from), ("to", &to), ("width", &width), ("offset", &offset)];
+            let path = with(path, &more);
+            if csv {
+                return client.lines(&path, "text/csv", |line| output::line(&line));
+            }
+            let answer = client.get(&path)?;
+            let rows = answer["aggregates"].as_array().cloned().unwrap_or_default();
+            let names = ["time", "tag"].into_iter().chain(functions.split(',').map(str::trim));
+            let columns: Vec<(String, String)> =
+                names.map(|name| (name.to_uppercase(), format!("/{name}"))).collect();
+            let columns: Vec<(&str, &str)> =
+                columns.iter().map(|(head, at)| (&**head, &**at)).collect();
+            output::table(&rows, global.json, &columns)
+        }
         Tag::Watch { ids } => watch(client, &ids, global),
-        Tag::Create { name, id, data_type, unit } => {
+        Tag::Create { name, id, data_type, unit, interpolation } => {
             let mut body = json!({ "name": name, "data_type": data_type });
             if let Some(id) = id {
                 body["id"] = id.into();
             }
             if let Some(unit) = unit {
                 body["unit"] = unit.into();
+            }
+            if let Some(way) = interpolation {
+                body["interpolation"] = way.into();
             }
             show(client.post("/tags", &body)?, global)
         }
@@ -79,6 +127,42 @@ pub(crate) fn run(command: Tag, client: &Client, global: &Global) -> anyhow::Res
             output::json(&client.post(&format!("{}/write", path(&id)), &body)?)
         }
     }
+}
+
+impl Between {
+    /// A path with the query that asks so.
+    fn with(&self, path: String) -> String {
+        with(path, &[("mode", &Some(self.mode.clone())), ("max_age", &self.max_age)])
+    }
+}
+
+/// A path with what is given of a query.
+fn with(mut path: String, query: &[(&str, &Option<String>)]) -> String {
+    for (name, value) in query {
+        if let Some(value) = value {
+            path.push(if path.contains('?') { '&' } else { '?' });
+            path.push_str(&format!("{name}={}", encode(value)));
+        }
+    }
+    path
+}
+
+/// Prints rows of several tags.
+fn frame(answer: &Json, global: &Global) -> anyhow::Result<()> {
+    if global.json {
+        return output::json(answer);
+    }
+    let columns = answer["columns"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let name = |column: &Json| column["name"].as_str().unwrap_or_default().to_owned();
+    let head = |column: &Json| match column["unit"].as_str() {
+        Some(unit) => format!("{} [{unit}]", name(column)),
+        None => name(column),
+    };
+    let heads: Vec<(String, String)> =
+        columns.iter().enumerate().map(|(at, column)| (head(column), format!("/{at}"))).collect();
+    let heads: Vec<(&str, &str)> = heads.iter().map(|(head, at)| (&**head, &**at)).collect();
+    let rows = answer["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    output::table(rows, false, &heads)
 }
 
 fn path(id: &str) -> String {

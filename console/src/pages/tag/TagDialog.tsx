@@ -4,6 +4,7 @@ import {
   type Asset,
   type DataType,
   type Grade,
+  type Interpolation,
   type Tag,
   type TagDraft,
 } from '../../api/types';
@@ -34,6 +35,7 @@ const PLACED = new Set([
   '/unit',
   '/grade',
   '/range',
+  '/interpolation',
   '/description',
 ]);
 
@@ -49,6 +51,7 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
     unit: tag?.unit ?? '',
     low: tag?.range ? String(tag.range.low) : '',
     high: tag?.range ? String(tag.range.high) : '',
+    interpolation: tag?.interpolation ?? ('' as Interpolation | ''),
     grade: tag?.own_grade ?? ('' as Grade | ''),
   });
   const { value } = draft;
@@ -74,6 +77,7 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
         asset: value.asset || null,
         unit: value.unit.trim() || null,
         range: noRange ? null : { low, high },
+        interpolation: value.interpolation || null,
         grade: value.grade || null,
       });
       draft.forget();
@@ -145,6 +149,16 @@ export function TagDialog({ tag, assets, onClose, save }: TagDialogProps) {
             error={rangeWrong ? t('field.rangeWrong') : fieldError(error, '/range')}
           />
         </div>
+        <SelectField
+          label={t('tag.interpolation')}
+          value={value.interpolation}
+          onChange={(way) => set({ interpolation: way as Interpolation | '' })}
+          error={fieldError(error, '/interpolation')}
+        >
+          <option value="">{t('tag.interpolationOfType')}</option>
+          <option value="linear">{t('tag.interpolationLinear')}</option>
+          <option value="step">{t('tag.interpolationStep')}</option>
+        </SelectField>
         <GradeField
           value={value.grade}
           onChange={(grade) => set({ grade })}

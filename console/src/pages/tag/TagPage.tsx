@@ -134,6 +134,12 @@ export default function TagPage() {
                   .join(', '),
               ],
               [
+                t('tag.interpolation'),
+                record.interpolation
+                  ? t(record.interpolation === 'step' ? 'tag.interpolationStep' : 'tag.interpolationLinear')
+                  : t('tag.interpolationOfType'),
+              ],
+              [
                 t('field.grade'),
                 record.own_grade
                   ? t(`grade.${record.grade}`)

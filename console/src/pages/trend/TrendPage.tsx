@@ -26,7 +26,7 @@ import { Chart, type Line } from './Chart';
 import { shifted, zoomed } from './gestures';
 import { useLines } from './history';
 import { Legend, type LegendRow } from './Legend';
-import { isStepped, lineColour, scaleKey } from './look';
+import { isStepped, lineColour, scaleKey, stepFor } from './look';
 import { RangeDialog } from './RangeDialog';
 import { EMPTY, extentOf, valueAt } from './series';
 import { TagPicker } from './TagPicker';
@@ -99,11 +99,33 @@ export default function TrendPage() {
   const fix = (low: number, high: number) => show({ window: fixedWindow(low, high) });
   const zoom = (factor: number) => fix(...zoomed(from, to, (from + to) / 2, factor));
   const pan = (share: number) => fix(...shifted(from, to, (to - from) * share));
+  const download = async (name: string, read: () => Promise<string>) => {
+    setFailure(undefined);
+    try {
+      downloadCsv(fileName(name, new Date()), await read());
+    } catch (error) {
+      setFailure(error);
+    }
+  };
   const exportShown = () => {
     const header = [
       'time',
       ...chartLines.map((line) => (line.unit ? `${line.label} (${line.unit})` : line.label)),
     ];
+    if (view.tags.length > 1) {
+      // Samples of several tags have times of their own: the node aligns them.
+      void download('trend', async () => {
+        const path = withQuery('/frames', {
+          tags: view.tags.map(encodeURIComponent).join(','),
+          from: isoSeconds(from),
+          to: isoSeconds(to + 1),
+          step: stepFor(to - from),
+        });
+        const rows = await (await send('GET', path, { accept: 'text/csv' })).text();
+        return toCsv(header, []) + rows.slice(rows.indexOf('\n') + 1);
+      });
+      return;
+    }
     const cells = data[0].flatMap((time, row) =>
       time < from || time > to
         ? []
@@ -111,20 +133,15 @@ export default function TrendPage() {
     );
     downloadCsv(fileName('trend', new Date()), toCsv(header, cells));
   };
-  const exportRaw = async (id: string) => {
-    setFailure(undefined);
-    try {
+  const exportRaw = (id: string) =>
+    download(id, async () => {
       const path = withQuery(withId('/tags', id, '/samples'), {
         from: isoSeconds(from),
         to: isoSeconds(to),
         max_points: RAW_POINTS_MAX,
       });
-      const response = await send('GET', path, { accept: 'text/csv' });
-      downloadCsv(fileName(id, new Date()), await response.text());
-    } catch (error) {
-      setFailure(error);
-    }
-  };
+      return (await send('GET', path, { accept: 'text/csv' })).text();
+    });
   const share = async () => {
     // A live window is shared as it moves; a fixed one with its ends.
     try {

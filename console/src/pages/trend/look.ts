@@ -38,9 +38,22 @@ export function lineColour(index: number, dark: boolean): string {
   return colours[index % colours.length]!;
 }
 
-/** Tags that jump between states are drawn as steps. */
+/** Tags whose value stays until the next are drawn as steps: what the tag says, else what its type says. */
 export function isStepped(tag: Tag | undefined): boolean {
-  return tag?.data_type === 'bool' || tag?.data_type === 'enumeration';
+  if (!tag) return false;
+  return tag.interpolation ? tag.interpolation === 'step' : tag.data_type !== 'f64';
+}
+
+/** Most rows of an export of several tags. */
+const ROWS_MAX = 10_000;
+/** Steps between rows, in seconds, as people count time. */
+const STEPS_S = [1, 2, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 21_600, 86_400];
+
+/** The step from row to row of so many seconds, as the node reads it. */
+export function stepFor(seconds: number): string {
+  if (seconds * 10 <= ROWS_MAX) return '100ms';
+  const step = STEPS_S.find((one) => seconds / one <= ROWS_MAX);
+  return `${step ?? Math.ceil(seconds / ROWS_MAX)}s`;
 }
 
 /** Tags of one unit share a scale. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Sample } from '../../api/types';
+import type { Sample, Tag } from '../../api/types';
 import { dragged, zoomed } from './gestures';
 import { pointsFor } from './history';
-import { paddedRange, tickTexts } from './look';
+import { isStepped, paddedRange, stepFor, tickTexts } from './look';
 import { align, append, continued, extentOf, seriesOf, TAIL_POINTS_MAX, valueAt } from './series';
 
 const at = (seconds: number, value: Sample['value'], quality = 'good'): Sample => ({
@@ -82,6 +82,19 @@ describe('window', () => {
 
   it('asks for as many points as there are pixels', () => {
     expect([0, 401, 1_140, 99_999].map(pointsFor)).toEqual([200, 500, 1_200, 4_000]);
+  });
+
+  it('draws steps where a value stays', () => {
+    const stepped = (tag: Partial<Tag>) => isStepped(tag as Tag);
+    expect(stepped({ data_type: 'f64', interpolation: null })).toBe(false);
+    expect(stepped({ data_type: 'f64', interpolation: 'step' })).toBe(true);
+    expect(stepped({ data_type: 'i64' })).toBe(true);
+    expect(stepped({ data_type: 'i64', interpolation: 'linear' })).toBe(false);
+  });
+
+  it('exports rows in steps that are not too many', () => {
+    expect([300, 3_600, 28_800, 604_800].map(stepFor)).toEqual(['100ms', '1s', '5s', '300s']);
+    expect(stepFor(86_400 * 36_500)).toBe('315360s');
   });
 
   it('labels its value axis exactly', () => {

@@ -1,58 +1,27 @@
 //! From rows to samples: tag, type, time, quality.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
+use weir_ingest::{SAMPLES_MAX, TagFacts};
 use weir_model::{
-    DataType, FieldError, Problem, ProblemCode, Quality, Sample, Samples, TagId, Timestamp, Value,
+    DataType, FieldError, Problem, ProblemCode, Quality, Sample, Samples, Timestamp, Value,
     ValueError,
 };
 
-use super::{Raw, Row, Time};
+use super::{Lookup, Raw, Row, Time};
 use crate::failure::{FIELD_ERRORS_MAX, Failure};
-
-/// Most samples of one request. The historian's own bound on a batch's bytes comes first for all
-/// but the smallest samples; this one bounds memory before it is asked.
-const SAMPLES_MAX: usize = 1_000_000;
 
 /// Most distinct tags remembered while a request is read.
 const TAGS_MAX: usize = 100_000;
-
-/// How a row names its tag.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Named<'r> {
-    /// By its identifier.
-    Identifier(Cow<'r, str>),
-    /// As line protocol does: by measurement and field.
-    Measurement {
-        /// The measurement.
-        measurement: Cow<'r, str>,
-        /// The field.
-        field: Cow<'r, str>,
-    },
-}
-
-/// What must be known of a tag to take its samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TagFacts {
-    pub(crate) tag: TagId,
-    pub(crate) data_type: DataType,
-}
-
-/// Looks tags up for the caller; unknown and invisible tags look alike.
-pub(crate) trait Lookup {
-    /// The tag, or why there is none.
-    fn find(&self, named: &Named<'_>) -> Result<TagFacts, Failure>;
-}
 
 /// Rows becoming the samples of one batch.
 pub(crate) struct Assembly<'l> {
     arrival: Timestamp,
     lookup: &'l dyn Lookup,
-    known: HashMap<Named<'static>, TagFacts>,
+    known: HashMap<String, TagFacts>,
     samples: Samples,
     rows: usize,
     errors: Vec<FieldError>,
@@ -111,15 +80,13 @@ impl<'l> Assembly<'l> {
         Err(Failure { problem: Box::new(problem), retry_after: None, hidden: false })
     }
 
-    fn facts(&mut self, named: Named<'_>) -> Result<TagFacts, Failure> {
-        // An owned key costs one allocation a row, which is little beside reading the row.
-        let named = named.into_owned();
-        if let Some(facts) = self.known.get(&named) {
+    fn facts(&mut self, id: &str) -> Result<TagFacts, Failure> {
+        if let Some(facts) = self.known.get(id) {
             return Ok(*facts);
         }
-        let facts = self.lookup.find(&named)?;
+        let facts = self.lookup.find(id)?;
         if self.known.len() < TAGS_MAX {
-            self.known.insert(named, facts);
+            self.known.insert(id.to_owned(), facts);
         }
         Ok(facts)
     }
@@ -133,7 +100,6 @@ impl<'l> Assembly<'l> {
     ) -> Result<Sample, (&'static str, String)> {
         let time = match time {
             Time::Arrival => self.arrival,
-            Time::Known(time) => *time,
             Time::Text(text) => Timestamp::parse(text).map_err(|e| ("time", e.to_string()))?,
         };
         let quality = match quality {
@@ -146,7 +112,6 @@ impl<'l> Assembly<'l> {
         let value = match value {
             Raw::None => None,
             Raw::Json(json) => Some(from_json_text(json, facts.data_type).map_err(wrong)?),
-            Raw::Parsed(json) => Some(Value::from_json(json, facts.data_type).map_err(wrong)?),
             Raw::Text(text) if facts.data_type == DataType::Array => {
                 Some(from_json_text(&text, DataType::Array).map_err(wrong)?)
             }
@@ -212,17 +177,5 @@ fn scalar(json: &Json) -> Option<Value> {
         Json::Number(n) => n.as_i64().map(Value::I64).or_else(|| n.as_u64().map(Value::U64)),
         Json::String(s) => Value::text(s).ok(),
         Json::Null | Json::Array(_) | Json::Object(_) => None,
-    }
-}
-
-impl Named<'_> {
-    fn into_owned(self) -> Named<'static> {
-        match self {
-            Self::Identifier(id) => Named::Identifier(Cow::Owned(id.into_owned())),
-            Self::Measurement { measurement, field } => Named::Measurement {
-                measurement: Cow::Owned(measurement.into_owned()),
-                field: Cow::Owned(field.into_owned()),
-            },
-        }
     }
 }

@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 
 use weir_model::ProblemCode;
 
-use super::{Assembly, Named, Raw, Row, Time};
+use super::assembly::Assembly;
+use super::{Raw, Row, Time};
 use crate::failure::Failure;
 
 /// Most columns of a line: the four that are known.
@@ -30,7 +31,7 @@ pub(super) fn read(text: &str, assembly: &mut Assembly<'_>) -> Result<(), Failur
         let value = &cells[columns.value];
         let quality = cell(columns.quality);
         let row = Row {
-            tag: Named::Identifier(Cow::Borrowed(cells[columns.tag].text.as_ref())),
+            tag: cells[columns.tag].text.as_ref(),
             time: if time.is_empty() { Time::Arrival } else { Time::Text(time) },
             // A quoted empty cell is a text of no characters; a bare one is no value.
             value: match value.text.as_ref() {

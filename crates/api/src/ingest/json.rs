@@ -10,7 +10,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Assembly, Envelope, Named, Raw, Row, Time};
+use super::assembly::Assembly;
+use super::{Envelope, Raw, Row, Time};
 use crate::body;
 use crate::failure::Failure;
 
@@ -172,7 +173,7 @@ impl<'de> Visitor<'de> for Samples<'_, '_> {
         while let Some(sample) = rows.next_element::<Object<JsonSample<'_>>>()? {
             let Object(sample) = sample;
             let row = Row {
-                tag: Named::Identifier(sample.tag),
+                tag: sample.tag.as_ref(),
                 time: sample.time.as_deref().map_or(Time::Arrival, Time::Text),
                 value: sample.value.map_or(Raw::None, |json| Raw::Json(json.get())),
                 quality: sample.quality.as_deref(),

@@ -5,20 +5,13 @@ use weir_model::{DataType, Quality, Sample, TagId, Value};
 
 use super::*;
 
-/// Tags by what a row may call them.
+/// Tags by identifier.
 struct Tags(BTreeMap<&'static str, TagFacts>);
 
 impl Lookup for Tags {
-    fn find(&self, named: &Named<'_>) -> Result<TagFacts, Failure> {
-        let name = match named {
-            Named::Identifier(id) => id.to_string(),
-            Named::Measurement { measurement, field } if field == "value" => {
-                measurement.to_string()
-            }
-            Named::Measurement { measurement, field } => format!("{measurement}.{field}"),
-        };
-        let unknown = || Failure::new(ProblemCode::UnknownTag, format!("there is no tag {name}"));
-        self.0.get(name.as_str()).copied().ok_or_else(unknown)
+    fn find(&self, id: &str) -> Result<TagFacts, Failure> {
+        let unknown = || Failure::new(ProblemCode::UnknownTag, format!("there is no tag {id}"));
+        self.0.get(id).copied().ok_or_else(unknown)
     }
 }
 
@@ -30,20 +23,29 @@ fn tags() -> Tags {
         ("1/b", DataType::Bool),
         ("1/t", DataType::Text),
         ("1/a", DataType::Array),
-        ("pump,1 x.speed rpm", DataType::F64),
     ];
-    let numbered = all.into_iter().zip(1..);
-    Tags(
-        numbered
-            .map(|((name, data_type), n)| (name, TagFacts { tag: TagId(n), data_type }))
-            .collect(),
-    )
+    let facts = |n, data_type| TagFacts { tag: TagId(n), data_type };
+    Tags(all.into_iter().zip(1..).map(|((name, t), n)| (name, facts(n, t))).collect())
 }
 
 const NOW: Timestamp = Timestamp::from_nanos(1_700_000_000_000_000_000);
 
-fn batch(format: Format, body: &str) -> Result<Batch, Failure> {
-    read(format, body.as_bytes(), TenantId(1), NOW, Envelope::default(), &tags())
+#[derive(Debug)]
+struct Found {
+    samples: Samples,
+    producer: Option<Producer>,
+}
+
+fn read(format: Format, body: &[u8]) -> Result<Found, Failure> {
+    let (samples, envelope) = match format {
+        Format::Json => read_json(body, NOW, &Envelope::default(), &tags())?,
+        _ => (read_csv(body, NOW, &tags())?, Envelope::default()),
+    };
+    Ok(Found { samples, producer: envelope.producer })
+}
+
+fn batch(format: Format, body: &str) -> Result<Found, Failure> {
+    read(format, body.as_bytes())
 }
 
 fn at(text: &str) -> Timestamp {
@@ -56,8 +58,6 @@ fn wrong(format: Format, body: &str) -> (u16, String, String) {
     let field = problem.errors.first().map(|error| error.field.clone()).unwrap_or_default();
     (problem.status, field, problem.detail)
 }
-
-const LINE: Format = Format::Line(Precision::Nanoseconds);
 
 #[test]
 fn json_in_all_types() {
@@ -149,58 +149,6 @@ fn csv_problems_name_the_line() {
 }
 
 #[test]
-fn line_protocol() {
-    let body = "# a comment with \"a quote\n\
-                1/f value=2705.5 1700000000000000001\n\
-                1/f,site=a\\ b,unit=x value=1e3\n\
-                1/i value=-3i 17\n\
-                1/u value=18446744073709551615u\n\
-                1/b value=T\n\
-                1/t value=\"say \\\"hi\\\",\nplease\" 18\n\
-                pump\\,1\\ x speed\\ rpm=3 19\n";
-    let samples = batch(LINE, body).unwrap().samples;
-    let found: Vec<_> =
-        samples.iter().map(|(tag, s)| (tag.0, s.value.clone().unwrap(), s.time)).collect();
-    let nanos = Timestamp::from_nanos;
-    let want = [
-        (1, Value::F64(2705.5), nanos(1_700_000_000_000_000_001)),
-        (1, Value::F64(1000.0), NOW),
-        (2, Value::I64(-3), nanos(17)),
-        (3, Value::U64(u64::MAX), NOW),
-        (4, Value::Bool(true), NOW),
-        (5, Value::text("say \"hi\",\nplease").unwrap(), nanos(18)),
-        (7, Value::F64(3.0), nanos(19)),
-    ];
-    assert_eq!(found, want);
-    let seconds = Format::Line("s".parse().unwrap());
-    let samples = batch(seconds, "1/f value=1 1700000000").unwrap().samples;
-    assert_eq!(samples.sample(0).time, NOW);
-}
-
-#[test]
-fn line_protocol_problems_name_the_line() {
-    let cases = [
-        ("1/f", 400, "Line 1 "),
-        ("1/f value=1\n\n1/f value", 400, "Line 3 "),
-        ("1/f value=x", 400, "no number"),
-        ("1/f value=NaN", 400, "no number"),
-        ("1/f value=1 12.5", 400, "no integer"),
-        ("1/f value=1 99999999999999999999", 400, "no integer"),
-        ("1/f value=\"x", 400, "never closed"),
-        ("1/f,a value=1", 400, "tag without a value"),
-        (" ,a=b value=1", 400, "no measurement"),
-        ("1/nope value=1", 422, "1/nope"),
-        ("pump speed=1", 422, "pump.speed"),
-        ("1/b value=2", 422, "bool"),
-    ];
-    for (body, status, word) in cases {
-        let (found, _, detail) = wrong(LINE, body);
-        assert_eq!(found, status, "{body:?}: {detail}");
-        assert!(detail.contains(word), "{body:?}: {detail}");
-    }
-}
-
-#[test]
 fn many_wrong_rows_end_the_reading() {
     let rows = "1/nope,1\n".repeat(100_000);
     let failure = batch(Format::Csv, &format!("tag,value\n{rows}")).unwrap_err();
@@ -219,7 +167,7 @@ proptest! {
     /// Whatever comes, no parser panics, and what it accepts is within its bounds.
     #[test]
     fn any_text_is_read_or_refused(body in "[ -~\\n\\r\"\\\\,=#π]{0,200}") {
-        for format in [Format::Json, Format::Csv, LINE] {
+        for format in [Format::Json, Format::Csv] {
             if let Ok(batch) = batch(format, &body) {
                 prop_assert!(batch.samples.len() <= body.len());
             }
@@ -228,8 +176,8 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(body in prop::collection::vec(any::<u8>(), 0..300)) {
-        for format in [Format::Json, Format::Csv, LINE] {
-            let _ = read(format, &body, TenantId(1), NOW, Envelope::default(), &tags());
+        for format in [Format::Json, Format::Csv] {
+            let _ = read(format, &body);
         }
     }
 
@@ -239,27 +187,21 @@ proptest! {
         let bodies = [
             (Format::Json, r#"{"samples":[{"tag":"1/f","time":"2026-11-23T08:00:00Z","value":1.5}]}"#),
             (Format::Csv, "tag,time,value,quality\n1/t,2026-11-23T08:00:00Z,\"a\"\"b\",good\n"),
-            (LINE, "1/f,a=b value=1.5 17\n1/t,c=d value=\"x\\\"y\" 18\n"),
         ];
         for (format, body) in bodies {
             let mut bytes = body.as_bytes().to_vec();
             let at = at % bytes.len();
             bytes[at] = with;
-            let _ = read(format, &bytes, TenantId(1), NOW, Envelope::default(), &tags());
+            let _ = read(format, &bytes);
         }
     }
 
-    /// Any text survives both quotings.
+    /// Any text survives the quoting.
     #[test]
     fn texts_survive(text in "\\PC{0,40}[\\n\",\\\\ =]{0,6}\\PC{0,10}") {
         let csv = format!("tag,value\n1/t,{}\n", cell(&text));
         let want = Value::text(&text).unwrap();
         prop_assert_eq!(batch(Format::Csv, &csv).unwrap().samples.value(0), Some(want.clone()));
-        let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
-        let line = format!("1/t value=\"{escaped}\" 17\n1/f value=1");
-        let samples = batch(LINE, &line).unwrap().samples;
-        prop_assert_eq!(samples.len(), 2);
-        prop_assert_eq!(samples.value(0), Some(want));
     }
 
     /// Any finite number survives every format to its last bit.
@@ -269,7 +211,6 @@ proptest! {
         for (format, body) in [
             (Format::Json, json),
             (Format::Csv, format!("tag,value\n1/f,{x:?}\n")),
-            (LINE, format!("1/f value={x:?}")),
         ] {
             prop_assert_eq!(&batch(format, &body).unwrap().samples.value(0), &Some(Value::F64(x)));
         }

@@ -315,7 +315,7 @@ pub(super) fn visible_asset(
 }
 
 /// Nobody makes or regrades what they would not see afterwards: the answer would have to hide it.
-pub(super) fn within_ceiling(
+pub(crate) fn within_ceiling(
     visit: &Visit,
     own: Option<Grade>,
     asset: Option<&Identifier>,

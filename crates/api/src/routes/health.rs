@@ -13,6 +13,7 @@ use weir_model::TenantId;
 
 use crate::door::{Route, needs, public};
 use crate::failure::Failure;
+use crate::lake::LakeStatus;
 use crate::state::ApiState;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -28,6 +29,9 @@ pub(super) fn routes() -> Vec<Route> {
 struct Health {
     /// `ok` or `ready`.
     status: &'static str,
+    /// How the lake is, where one is set. It has no part in whether the node is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lake: Option<String>,
 }
 
 /// Whether the node lives
@@ -39,7 +43,7 @@ struct Health {
     responses((status = 200, description = "It answers", body = Health)),
 )]
 async fn healthz() -> Json<Health> {
-    Json(Health { status: "ok" })
+    Json(Health { status: "ok", lake: None })
 }
 
 /// Whether the node is ready for work
@@ -51,14 +55,21 @@ async fn healthz() -> Json<Health> {
     responses((status = 200, description = "Documents can be read and samples stored", body = Health)),
 )]
 async fn readyz(State(state): State<ApiState>) -> Result<Json<Health>, Failure> {
+    ready(&state)?;
+    let lake = state.lake.as_ref().map(|lake| lake.status(state.now()).state);
+    Ok(Json(Health { status: "ready", lake }))
+}
+
+/// Whether documents can be read and samples stored.
+pub(super) fn ready(state: &ApiState) -> Result<(), Failure> {
     state.directory.position()?;
     if state.shutdown.is_cancelled() {
         return Err(Failure::unavailable("The node is stopping."));
     }
-    if state.historian.stats().unavailable.is_some() {
-        return Err(Failure::unavailable("Samples cannot be stored right now."));
+    if let Some(reason) = state.historian.stats().unavailable {
+        return Err(Failure::unavailable(format!("Samples cannot be stored right now: {reason}.")));
     }
-    Ok(Json(Health { status: "ready" }))
+    Ok(())
 }
 
 /// The node's numbers
@@ -131,6 +142,9 @@ async fn metrics(State(state): State<ApiState>) -> Result<Response, Failure> {
         "Samples of devices that were lost.",
         delivery.dropped_samples as f64,
     );
+    if let Some(lake) = &state.lake {
+        out.lake(&lake.status(state.now()));
+    }
     let limits = &state.limits;
     out.gauge(
         "weir_requests_open",
@@ -168,5 +182,26 @@ impl Metrics {
     fn counter(&mut self, name: &str, help: &str, value: f64) {
         self.head(name, help, "counter");
         let _ = writeln!(self.0, "{name} {value}");
+    }
+
+    fn lake(&mut self, lake: &LakeStatus) {
+        if let Some(behind_s) = lake.behind_s {
+            let help = "Seconds since the moment of the history that the lake has all of.";
+            self.gauge("weir_lake_behind_seconds", help, behind_s);
+        }
+        let failing = f64::from(u8::from(lake.error.is_some()));
+        self.gauge("weir_lake_failing", "1 while the lake cannot be written.", failing);
+        self.gauge("weir_lake_files", "Files of the lake's table.", lake.files as f64);
+        self.gauge("weir_lake_bytes", "Bytes of the lake's files.", lake.bytes as f64);
+        let waiting = lake.waiting.len() as f64;
+        self.gauge("weir_lake_waiting_months", "Months that the lake has not all of.", waiting);
+        self.counter("weir_lake_commits_total", "Commits since the start.", lake.commits as f64);
+        let uploaded = lake.uploaded_bytes as f64;
+        self.counter("weir_lake_uploaded_bytes_total", "Bytes uploaded since the start.", uploaded);
+        self.counter(
+            "weir_lake_failures_total",
+            "Failed rounds since the start.",
+            lake.failures as f64,
+        );
     }
 }

@@ -69,15 +69,7 @@ async fn live(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    // As it was sent, because a comma within an identifier can be told from one between two only
-    // there.
-    let sent = raw.as_deref().and_then(|raw| raw.split('&').find_map(|p| p.strip_prefix("tags=")));
-    let sent = sent.unwrap_or(&query.tags);
-    let known = visit.directory(|view| {
-        let sees = |tag: &Arc<weir_twin::TagEntry>| visit.sees(view.grade_of_tag(tag));
-        parse_tags(sent, |id| view.tag(&id.folded()).is_some_and(sees))
-    });
-    let ids = known??;
+    let ids = named_tags(&visit, raw.as_deref(), &query.tags, TAGS_MAX)?;
     let watch = Watch::of(&visit, ids)?;
     let Ok(permit) = Arc::clone(&state.streams).try_acquire_owned() else {
         return Err(Failure::unavailable("Too many live streams are open."));
@@ -103,7 +95,31 @@ async fn live(
     Ok((headers, Body::from_stream(events)).into_response())
 }
 
-fn parse_tags(sent: &str, known: impl Fn(&Identifier) -> bool) -> Result<Vec<Identifier>, Failure> {
+/// The identifiers that a query has in `tags`.
+///
+/// # Errors
+/// A problem where there are none, more than `tags_max`, or what is no identifier.
+pub(super) fn named_tags(
+    visit: &Visit,
+    raw: Option<&str>,
+    decoded: &str,
+    tags_max: usize,
+) -> Result<Vec<Identifier>, Failure> {
+    // As it was sent, because a comma within an identifier can be told from one between two only
+    // there.
+    let sent = raw.and_then(|raw| raw.split('&').find_map(|p| p.strip_prefix("tags=")));
+    visit.directory(|view| {
+        let sees = |tag: &Arc<weir_twin::TagEntry>| visit.sees(view.grade_of_tag(tag));
+        let known = |id: &Identifier| view.tag(&id.folded()).is_some_and(sees);
+        parse_tags(sent.unwrap_or(decoded), tags_max, known)
+    })?
+}
+
+fn parse_tags(
+    sent: &str,
+    tags_max: usize,
+    known: impl Fn(&Identifier) -> bool,
+) -> Result<Vec<Identifier>, Failure> {
     let wrong = |detail: String| Failure::field(ProblemCode::InvalidRequest, "tags", detail);
     let decode =
         |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -127,12 +143,12 @@ fn parse_tags(sent: &str, known: impl Fn(&Identifier) -> bool) -> Result<Vec<Ide
                 }
             }
         }
-        if ids.len() > TAGS_MAX {
+        if ids.len() > tags_max {
             break;
         }
     }
-    if ids.is_empty() || ids.len() > TAGS_MAX {
-        return Err(wrong(format!("names 1 to {TAGS_MAX} tags")));
+    if ids.is_empty() || ids.len() > tags_max {
+        return Err(wrong(format!("names 1 to {tags_max} tags")));
     }
     Ok(ids)
 }
@@ -311,7 +327,7 @@ mod tests {
     fn tags_of_a_query() {
         let known = ["1/a", "1/b,c", "1/50%2F"].map(|id| Identifier::parse(id).unwrap());
         let parse = |text: &str| {
-            let ids = parse_tags(text, |id| known.contains(id))?;
+            let ids = parse_tags(text, TAGS_MAX, |id| known.contains(id))?;
             Ok::<_, Failure>(ids.iter().map(ToString::to_string).collect::<Vec<_>>())
         };
         assert_eq!(parse("1/a,1/b%2Cc,1/50%252F").unwrap(), ["1/a", "1/b,c", "1/50%2F"]);

@@ -17,7 +17,8 @@ use crate::door::{Route, Visit, needs};
 use crate::failure::Failure;
 use crate::query::{QueryError, QueryFormat};
 use crate::state::ApiState;
-use source::{Refused, Seen};
+use source::Refused;
+pub(super) use source::Seen;
 
 /// The media type of an Arrow stream.
 const ARROW: &str = "application/vnd.apache.arrow.stream";
@@ -65,8 +66,9 @@ struct QueryColumn {
 
 /// Ask in SQL
 ///
-/// Over the tables `samples` (`tag`, `time`, `value`, `quality`, `text`, `quality_code`), `tags` and
-/// `assets`, of which the caller sees what it may see. `tags` and `assets` ask for `tag:read` and
+/// Over the tables `samples` (`tag`, `time`, `value`, `quality`, `text`, `quality_code`), `last_values`
+/// (the same columns), `rollup_1m`, `rollup_1h`, `rollup_1d`, `tags` and `assets`, of which the caller
+/// sees what it may see. `tags` and `assets` ask for `tag:read` and
 /// `asset:read` besides. As JSON, as CSV with `Accept: text/csv`, or as an Arrow stream with
 /// `Accept: application/vnd.apache.arrow.stream`.
 #[utoipa::path(
@@ -110,7 +112,8 @@ fn accepted(headers: &HeaderMap) -> (QueryFormat, &'static str) {
     known.into_iter().next().unwrap_or((QueryFormat::Json, "application/json"))
 }
 
-fn failed(error: QueryError) -> Failure {
+/// What the caller is told of a statement that has no answer.
+pub(super) fn failed(error: QueryError) -> Failure {
     match error {
         QueryError::Statement(detail) => Failure::field(ProblemCode::InvalidValue, "/sql", detail),
         QueryError::Limit(detail) => Failure::new(ProblemCode::QueryLimit, sentence(&detail)),

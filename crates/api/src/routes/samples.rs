@@ -10,15 +10,18 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
 use weir_access::Action;
 use weir_historian::{Historian, HistorianError};
+use weir_ingest::TagFacts;
 use weir_model::{Identifier, ProblemCode, Sample, TagId, TenantId, Timestamp, Value};
 
+use super::signals::QueryTime;
 use super::tags::SampleView;
+use super::units::InUnit;
 use crate::body::{self, Query};
 use crate::door::{Id, Route, Visit, needs};
 use crate::failure::Failure;
-use crate::ingest::{self, Envelope, Format, Lookup, Named, TagFacts};
+use crate::ingest::{self, Envelope, Format, Lookup, Order, receive};
 use crate::state::ApiState;
-use crate::unpack::{Encoding, Room, unpack};
+use crate::unpack::Encoding;
 
 /// Most points that an answer is thinned out to: more than any screen has pixels.
 const POINTS_MAX: usize = 100_000;
@@ -32,8 +35,8 @@ const RANGE_NANOS: i64 = 3_600_000_000_000;
 /// Samples written into one chunk of an answer.
 const CHUNK_SAMPLES: usize = 1000;
 
-/// Bodies up to this many bytes are read on the spot; larger ones would hold up other requests.
-const INLINE_BYTES_MAX: usize = 64 << 10;
+/// Bytes of texts and arrays after which a chunk of an answer ends.
+const CHUNK_HEAP_BYTES: usize = 1 << 20;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -50,20 +53,25 @@ pub(super) fn routes() -> Vec<Route> {
 struct Range {
     /// From this time on; an hour before `to` if not given.
     #[param(value_type = Option<String>, format = DateTime)]
-    from: Option<Timestamp>,
+    from: Option<QueryTime>,
     /// Up to, without, this time; now if not given.
     #[param(value_type = Option<String>, format = DateTime)]
-    to: Option<Timestamp>,
+    to: Option<QueryTime>,
     /// Most samples of the answer; without it, every sample. Where there are more, each stretch of
     /// time keeps its first, last, lowest and highest sample and its gaps. Numbers above 100,000
     /// count as 100,000.
     #[param(minimum = 1)]
     max_points: Option<usize>,
+    /// The unit of the values as a UCUM code; as they were measured if not given. Each sample is converted
+    /// from the unit that the tag had at its time.
+    unit: Option<String>,
 }
 
 /// Samples of a tag.
 #[derive(Serialize, utoipa::ToSchema)]
 struct Samples {
+    /// The unit asked for, where one was.
+    unit: Option<String>,
     /// By time.
     samples: Vec<SampleView>,
 }
@@ -92,6 +100,9 @@ async fn read(
     let tag = super::tags::visible(&visit, &id)?;
     let (from, to) = bounds(&range, visit.now())?;
     let (historian, tenant) = (state.historian.clone(), visit.tenant());
+    let in_unit =
+        range.unit.as_deref().map(|unit| InUnit::of(&visit, &tag, unit, "unit", (from, to)));
+    let in_unit = in_unit.transpose()?;
     let samples = match range.max_points {
         Some(0) => {
             let detail = "at least 1";
@@ -103,25 +114,32 @@ async fn read(
         }
         None => Pages::all(historian, tenant, tag.tag, from, to).await?,
     };
+    let samples = samples.converted(in_unit.clone());
     if wants_csv(&headers) {
         let head = Bytes::from_static(b"tag,time,value,quality\n");
-        let id = csv_cell(tag.id.as_str());
-        let chunk = move |samples: &[Sample], _| csv(&id, samples);
+        let id = tag.id.clone();
+        let chunk = move |samples: &[Sample], _| csv_lines(id.as_str(), samples);
         return Ok(answer("text/csv; charset=utf-8", head, samples, Bytes::new(), chunk));
     }
-    let head = Bytes::from_static(b"{\"samples\":[");
+    let head = match &in_unit {
+        None => Bytes::from_static(b"{\"samples\":["),
+        Some(in_unit) => {
+            let unit = serde_json::Value::from(in_unit.unit().to_string());
+            Bytes::from(format!("{{\"unit\":{unit},\"samples\":["))
+        }
+    };
     Ok(answer("application/json", head, samples, Bytes::from_static(b"]}"), json))
 }
 
 fn bounds(range: &Range, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
     // What is stored this very moment is part of "now".
-    let to = range.to.unwrap_or(now.saturating_add(1));
-    let from = range.from.unwrap_or(to.saturating_add(-RANGE_NANOS));
+    let to = range.to.map_or(now.saturating_add(1), |time| time.0);
+    let from = range.from.map_or(to.saturating_add(-RANGE_NANOS), |time| time.0);
     in_order(from, to)?;
     Ok((from, to))
 }
 
-fn in_order(from: Timestamp, to: Timestamp) -> Result<(), Failure> {
+pub(super) fn in_order(from: Timestamp, to: Timestamp) -> Result<(), Failure> {
     if from >= to {
         let detail = format!("{from} is not before {to}");
         return Err(Failure::field(ProblemCode::InvalidRequest, "from", detail));
@@ -129,14 +147,20 @@ fn in_order(from: Timestamp, to: Timestamp) -> Result<(), Failure> {
     Ok(())
 }
 
-fn wants_csv(headers: &HeaderMap) -> bool {
+pub(super) fn wants_csv(headers: &HeaderMap) -> bool {
+    wants(headers, "text/csv")
+}
+
+/// Whether the caller accepts a media type by name.
+pub(super) fn wants(headers: &HeaderMap, media_type: &str) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("text/csv")))
+    accept.is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with(media_type)))
 }
 
 /// Samples by time, page by page: as many as are there never stand in memory together.
 struct Pages {
     page: Vec<Sample>,
+    in_unit: Option<InUnit>,
     /// Where the next page begins, if there may be one.
     rest: Option<Rest>,
 }
@@ -152,7 +176,16 @@ struct Rest {
 impl Pages {
     /// One page and no more.
     fn of(page: Vec<Sample>) -> Self {
-        Self { page, rest: None }
+        Self { page, in_unit: None, rest: None }
+    }
+
+    /// The same samples in a unit.
+    fn converted(mut self, in_unit: Option<InUnit>) -> Self {
+        if let Some(in_unit) = &in_unit {
+            let page = self.page.into_iter();
+            self.page = page.map(|sample| in_unit.sample(sample)).collect();
+        }
+        Self { in_unit, ..self }
     }
 
     /// Every sample of a range. The first page is read at once, so that what cannot be read is
@@ -171,11 +204,10 @@ impl Pages {
 impl Rest {
     async fn read(mut self) -> Result<Pages, HistorianError> {
         let Self { tenant, tag, from, to, .. } = self;
-        let page = self.historian.range(tenant, tag, from, to, PAGE_SAMPLES).await?;
-        let last = page.last().filter(|_| page.len() == PAGE_SAMPLES);
-        let Some(last) = last else { return Ok(Pages::of(page)) };
-        self.from = last.time.saturating_add(1);
-        Ok(Pages { page, rest: Some(self) })
+        let page = self.historian.page(tenant, tag, (from, to), PAGE_SAMPLES).await?;
+        let Some(next) = page.next else { return Ok(Pages::of(page.samples)) };
+        self.from = next;
+        Ok(Pages { page: page.samples, in_unit: None, rest: Some(self) })
     }
 }
 
@@ -194,7 +226,7 @@ fn answer(
         let written = match &next {
             None if at >= pages.page.len() => None,
             None => {
-                let end = pages.page.len().min(at + CHUNK_SAMPLES);
+                let end = at + chunk_of(&pages.page[at..]);
                 let bytes = Bytes::from(chunk(&pages.page[at..end], first));
                 at = end;
                 Some(bytes)
@@ -204,15 +236,27 @@ fn answer(
         async move {
             let Some(bytes) = written else { return Ok(None) };
             let Some(rest) = next else { return Ok(Some((bytes, (pages, at, false)))) };
-            let pages = rest.read().await.inspect_err(|error| {
+            let read = rest.read().await.inspect_err(|error| {
                 tracing::error!(%error, "an answer was cut, since its samples cannot be read");
             })?;
+            let pages = read.converted(pages.in_unit);
             Ok::<_, HistorianError>(Some((bytes, (pages, 0, first))))
         }
     });
     let ends = |bytes| stream::iter([Ok(bytes)]);
     let body = Body::from_stream(ends(head).chain(chunks).chain(ends(tail)));
     ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+}
+
+/// How many of some samples are written at once: one at the least.
+fn chunk_of(samples: &[Sample]) -> usize {
+    let mut bytes = 0;
+    let few = samples.iter().take(CHUNK_SAMPLES).take_while(|sample| {
+        let before = bytes;
+        bytes += sample.value.as_ref().map_or(0, Value::heap_bytes);
+        before < CHUNK_HEAP_BYTES
+    });
+    few.count().max(1)
 }
 
 fn json(samples: &[Sample], first: bool) -> Vec<u8> {
@@ -227,23 +271,30 @@ fn json(samples: &[Sample], first: bool) -> Vec<u8> {
     out
 }
 
-fn csv(id: &str, samples: &[Sample]) -> Vec<u8> {
+/// Lines of a tag's samples: `tag,time,value,quality`.
+pub(super) fn csv_lines(id: &str, samples: &[Sample]) -> Vec<u8> {
     let mut out = String::with_capacity(samples.len() * 64);
+    let id = csv_cell(id);
     for Sample { time, value, quality } in samples {
-        let value = match value {
-            None => String::new(),
-            Some(Value::Text(text)) => csv_text(text),
-            Some(value) => match value.to_json() {
-                serde_json::Value::String(text) => text,
-                json => csv_cell(&json.to_string()),
-            },
-        };
+        let value = csv_value(value.as_ref());
         out.push_str(&format!("{id},{time},{value},{quality}\n"));
     }
     out.into_bytes()
 }
 
-fn csv_cell(text: &str) -> String {
+/// A value as a cell; nothing where there is none.
+pub(super) fn csv_value(value: Option<&Value>) -> String {
+    match value {
+        None => String::new(),
+        Some(Value::Text(text)) => csv_text(text),
+        Some(value) => match value.to_json() {
+            serde_json::Value::String(text) => text,
+            json => csv_cell(&json.to_string()),
+        },
+    }
+}
+
+pub(super) fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { csv_text(text) } else { text.to_owned() }
 }
 
@@ -262,8 +313,10 @@ struct IngestQuery {
     sequence: Option<u64>,
     /// Late data by intent, which raises no live value; CSV and line protocol only.
     backfill: Option<bool>,
-    /// What one unit of a line's timestamp is: `ns` (if not given), `us`, `ms` or `s`.
+    /// What one unit of a line's timestamp is: `ns` (if not given), `us`, `ms`, `s`, `m` or `h`.
     precision: Option<String>,
+    /// Whether a series that has no tag gets one; line protocol only. It takes `tag:write`, too.
+    create: Option<bool>,
 }
 
 /// Samples in.
@@ -313,7 +366,8 @@ struct Accepted {
 ///
 /// All of them or none. As JSON, as CSV with a header (`tag,time,value,quality`), or as InfluxDB line
 /// protocol, where the field `value` means the tag whose identifier is the measurement, and any
-/// other field the tag with the unique name `measurement.field`. With `Content-Encoding: gzip` or
+/// other field the tag with the unique name `measurement.field{key="value"}`, or without its tag set
+/// `measurement.field`. With `Content-Encoding: gzip` or
 /// `zstd` if wanted. A body has at most 8 MiB, and 64 MiB once unpacked.
 #[utoipa::path(
     post,
@@ -329,46 +383,30 @@ struct Accepted {
     responses((status = 200, description = "Stored", body = Accepted)),
 )]
 async fn write(
-    State(state): State<ApiState>,
     visit: Visit,
     Query(query): Query<IngestQuery>,
     request: Request,
 ) -> Result<Json<Accepted>, Failure> {
-    let (parts, packed) = request.into_parts();
-    let encoding = Encoding::of(&parts.headers)?;
-    let precision = query.precision.as_deref().map_or(Ok(Default::default()), str::parse)?;
+    let (parts, body) = request.into_parts();
+    let precision = ingest::precision(query.precision.as_deref())?;
     let format = Format::of(&body::media_type(&parts.headers), precision)?;
     let producer = ingest::producer(query.producer.as_deref(), query.sequence, "")?;
-    let envelope = Envelope { producer, backfill: query.backfill.unwrap_or(false) };
-    let mut room = Room::new(state.ingest.clone());
-    let length = parts.headers.get(header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    room.grow_to(length.unwrap_or(0).min(state.limits.body_packed_bytes_max))?;
-    let packed = body::read(packed, state.limits.body_packed_bytes_max).await?;
-    let is_small = encoding == Encoding::Identity && packed.len() <= INLINE_BYTES_MAX;
-    let unpacked_max = state.limits.body_unpacked_bytes_max;
-    let work = {
-        let visit = visit.clone();
-        move || {
-            let bytes = unpack(encoding, &packed, unpacked_max, &mut room)?;
-            let (tenant, now) = (visit.tenant(), visit.now());
-            let batch = ingest::read(format, &bytes, tenant, now, envelope, &visit)?;
-            Ok::<_, Failure>((batch, room))
+    let create = query.create.unwrap_or(false);
+    if create {
+        if !matches!(format, Format::Line(_)) {
+            let detail = "only series of line protocol become tags";
+            return Err(Failure::field(ProblemCode::InvalidRequest, "create", detail));
         }
-    };
-    let (batch, room) = if is_small {
-        work()?
-    } else {
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|error| Failure::internal("read samples", &error))??
-    };
-    if batch.samples.is_empty() {
-        return Ok(Json(Accepted { accepted: 0 }));
+        visit.allow(Action::TagWrite)?;
     }
-    let appended = state.historian.append(batch).await?;
-    drop(room);
-    Ok(Json(Accepted { accepted: appended.accepted }))
+    let order = Order {
+        format,
+        encoding: Encoding::of(&parts.headers)?,
+        envelope: Envelope { producer, backfill: query.backfill.unwrap_or(false) },
+        create,
+    };
+    let accepted = receive(&visit, order, &parts.headers, body).await?;
+    Ok(Json(Accepted { accepted }))
 }
 
 /// Which samples are deleted.
@@ -424,37 +462,13 @@ async fn delete(
 }
 
 impl Lookup for Visit {
-    fn find(&self, named: &Named<'_>) -> Result<TagFacts, Failure> {
-        let unknown = |what: String| Failure::new(ProblemCode::UnknownTag, what);
+    fn find(&self, id: &str) -> Result<TagFacts, Failure> {
         self.directory(|view| {
-            let seen =
-                |tag: &&std::sync::Arc<weir_twin::TagEntry>| self.sees(view.grade_of_tag(tag));
-            let facts = |tag: &std::sync::Arc<weir_twin::TagEntry>| TagFacts {
-                tag: tag.tag,
-                data_type: tag.data_type,
-            };
-            let by_id = |id: &str| view.tag(&id.to_ascii_lowercase()).filter(seen).map(facts);
-            let by_name = |name: &str| {
-                let mut tags = view.tags_by_name(name).filter(seen);
-                match (tags.next(), tags.next()) {
-                    (Some(tag), None) => Ok(facts(tag)),
-                    (None, _) => Err(unknown(format!("there is no tag {name}"))),
-                    (Some(_), Some(_)) => {
-                        Err(unknown(format!("more than one tag has the name {name}")))
-                    }
-                }
-            };
-            match named {
-                Named::Identifier(id) => {
-                    by_id(id).ok_or_else(|| unknown(format!("there is no tag {id}")))
-                }
-                Named::Measurement { measurement, field } if field == "value" => {
-                    by_id(measurement).map_or_else(|| by_name(measurement), Ok)
-                }
-                Named::Measurement { measurement, field } => {
-                    by_name(&format!("{measurement}.{field}"))
-                }
-            }
+            let tag = view.tag(&id.to_ascii_lowercase());
+            let tag = tag.filter(|tag| self.sees(view.grade_of_tag(tag)));
+            let facts = tag.map(|tag| TagFacts { tag: tag.tag, data_type: tag.data_type });
+            let unknown = || format!("there is no tag {id}");
+            facts.ok_or_else(|| Failure::new(ProblemCode::UnknownTag, unknown()))
         })?
     }
 }

@@ -14,7 +14,9 @@ use serde_json::Value as JsonValue;
 use utoipa_axum::routes;
 use weir_access::Action;
 use weir_connect::{Devices, Scaling, WriteLimits};
-use weir_model::{DataDomain, DataType, Grade, Identifier, ProblemCode, TagId, Timestamp, Unit};
+use weir_model::{
+    DataDomain, DataType, Grade, Identifier, Interpolation, ProblemCode, TagId, Timestamp, Unit,
+};
 use weir_resolver::{Kind, Minter};
 use weir_store::Versioned;
 use weir_twin::{Draft, Source, Tag, TagEntry, Tags, TwinError, ValueRange};
@@ -84,6 +86,10 @@ pub(super) struct TagInput {
     /// The names of an enumeration's states.
     #[serde(default)]
     labels: BTreeMap<i64, String>,
+    /// What a value is between two samples; without it the line between them for tags of type `f64`, and
+    /// the earlier one for all others.
+    #[serde(default)]
+    interpolation: Option<Interpolation>,
     /// The device it is read from; without it samples come over HTTP.
     #[serde(default)]
     source: Option<SourceInput>,
@@ -125,6 +131,7 @@ impl TagInput {
             domain: tag.domain,
             range: tag.range,
             labels: tag.labels,
+            interpolation: tag.interpolation,
         })
     }
 
@@ -151,6 +158,7 @@ impl TagInput {
             domain: self.domain,
             range: self.range,
             labels: self.labels,
+            interpolation: self.interpolation,
             source,
         })
     }

@@ -140,7 +140,9 @@ impl Bench {
                     supervisor: Arc::new(supervisor.clone()),
                     mqtt: Some(broker.clone()),
                     opcua: Some(opcua.clone()),
+                    lake: None,
                     query: sql.then(|| Arc::new(FakeEngine) as _),
+                    flight: true,
                     access: access.clone(),
                     audit: audit.clone(),
                     clock: clock.clone(),
@@ -322,6 +324,12 @@ impl Call<'_> {
     pub(crate) fn body(mut self, kind: &str, body: impl Into<Body>) -> Self {
         *self.request.body_mut() = body.into();
         self.header("content-type", kind)
+    }
+
+    /// The same as a request of HTTP/2.
+    pub(crate) fn over_http_2(mut self) -> Self {
+        *self.request.version_mut() = http::Version::HTTP_2;
+        self
     }
 
     /// Sends it and leaves the body to be read.

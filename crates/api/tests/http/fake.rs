@@ -12,14 +12,17 @@ use futures::TryStreamExt;
 use futures::future::{BoxFuture, FutureExt, ready};
 use serde_json::{Value as Json, json};
 use weir_api::{
-    MqttBroker, MqttClient, MqttConnection, OpcUaChange, OpcUaClient, OpcUaError, OpcUaServer,
-    OpcUaSession, OpcUaStatus, QueryEngine, QueryError, QueryFormat, QuerySource,
+    FlightAnswer, FlightCall, FlightFailure, FlightVisitor, MqttBroker, MqttClient, MqttConnection,
+    OpcUaChange, OpcUaClient, OpcUaError, OpcUaServer, OpcUaSession, OpcUaStatus, QueryEngine,
+    QueryError, QueryFormat, QuerySource,
 };
 use weir_connect::{
     BrowseItem, BrowsePage, Circumstances, Clock, Collected, DeviceSpec, Driver, DriverError,
     ErrorKind, PeerCertificate, RawWrite, Reading, Session,
 };
-use weir_model::{FieldError, TenantId, Timestamp, Value};
+use weir_model::{
+    FieldError, SampleColumns, SamplesWanted, Severities, TenantId, Timestamp, Value,
+};
 
 pub(crate) type Registers = Arc<Mutex<BTreeMap<String, f64>>>;
 
@@ -282,11 +285,20 @@ impl QueryEngine for FakeEngine {
                 "samples" => {
                     let tags = source.numbers(wanted).map_err(QueryError::Failed)?;
                     let tags = tags.into_iter().map(|(tag, _)| tag).collect();
-                    let pages = source.samples(tags, Timestamp::MIN, Timestamp::MAX);
-                    let pages: Result<Vec<_>, _> = pages.try_collect().await;
+                    let wanted = SamplesWanted {
+                        tags,
+                        from: Timestamp::MIN,
+                        to: Timestamp::MAX,
+                        numbers: None,
+                        severities: Severities::ALL,
+                        columns: SampleColumns { times: true, ..SampleColumns::default() },
+                    };
+                    let pages: Result<Vec<_>, _> = source.samples(wanted).try_collect().await;
                     pages.map(|pages| {
-                        let sizes: Vec<usize> = pages.iter().map(|page| page.len()).collect();
-                        let first = pages.first().map(|page| page.sample(0));
+                        let sizes =
+                            pages.iter().flat_map(|page| page.tags.iter().map(|(_, rows)| rows));
+                        let sizes: Vec<&u32> = sizes.collect();
+                        let first = pages.first().map(|page| page.times[0]);
                         format!("{sizes:?} {first:?}")
                     })
                 }
@@ -300,6 +312,31 @@ impl QueryEngine for FakeEngine {
                 _ => return Err(QueryError::Statement(format!("what is {word}?"))),
             };
             found.map(Bytes::from).map_err(QueryError::Failed)
+        }
+        .boxed()
+    }
+
+    /// Does what the header `x-do` says.
+    fn flight(&self, call: FlightCall, visitor: FlightVisitor) -> BoxFuture<'_, FlightAnswer> {
+        async move {
+            let asked = call.headers().get("x-do").and_then(|value| value.to_str().ok());
+            let (word, rest) = asked.and_then(|asked| asked.split_once(' ')).unwrap_or_default();
+            let told = |failure: FlightFailure| format!("{} {}", failure.code, failure.text);
+            let text = match word {
+                "caller" => visitor.caller(),
+                "tags" => match visitor.source().tags(None) {
+                    Ok(found) => format!("{found:?}"),
+                    Err(error) => told(visitor.failed(QueryError::Failed(error))),
+                },
+                "statement" => told(visitor.failed(QueryError::Statement(rest.to_owned()))),
+                "limit" => told(visitor.failed(QueryError::Limit(rest.to_owned()))),
+                "ended" => told(visitor.ended().await),
+                _ => {
+                    let (user, password) = rest.split_once(' ').unwrap_or_default();
+                    visitor.sign_in(user, password).await.unwrap_or_else(told)
+                }
+            };
+            FlightAnswer::new(text.into())
         }
         .boxed()
     }

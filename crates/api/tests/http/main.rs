@@ -4,17 +4,23 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
 mod access;
+mod aggregates;
 mod bench;
 mod console;
 mod devices;
 mod documents;
 mod edge;
+mod extract;
 mod fake;
+mod flight;
+mod frames;
 mod ingest;
 mod live;
 mod mqtt;
 mod opcua;
 mod query;
+mod retention;
+mod series;
 mod table;
 mod templates;
 mod walk;

@@ -127,7 +127,8 @@ async fn without_credentials_nothing_but_what_is_public_answers() {
     }
     let public: Vec<_> =
         operations().into_iter().filter(|o| o.permission == "public").map(|o| o.path).collect();
-    let want = ["/api/v1/openapi.json", "/api/v1/session", "/healthz", "/readyz"];
+    let want =
+        ["/api/v1/openapi.json", "/api/v1/session", "/health", "/healthz", "/ping", "/readyz"];
     assert_eq!(public, want, "what everybody may call is written down here as well");
 }
 

@@ -19,9 +19,12 @@ mod batch;
 mod grade;
 mod identifier;
 mod ids;
+mod interpolation;
 mod isa95;
+mod page;
 mod problem;
 mod quality;
+mod retention;
 mod rows;
 mod samples;
 mod time;
@@ -33,11 +36,18 @@ pub use batch::{BATCH_DAYS_MAX, Batch, PRODUCER_BYTES_MAX, Producer, ProducerErr
 pub use grade::{DataDomain, Grade, GradeError};
 pub use identifier::{IDENTIFIER_BYTES_MAX, Identifier, IdentifierError, PREFIX_BYTES_MAX, Prefix};
 pub use ids::{RequestId, TagId, TenantId};
+pub use interpolation::Interpolation;
 pub use isa95::{Level, LevelError};
+pub use page::{
+    NumberRange, SampleColumns, SamplePage, SamplesWanted, Severities, Texts, push_run,
+};
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use quality::{Quality, QualityError, Severity};
-pub use rows::{AssetRow, TagRow};
+pub use retention::{
+    Keep, RETENTION_DAYS_MAX, RETENTION_RULES_MAX, Retention, RetentionError, RetentionRule,
+};
+pub use rows::{AssetRow, RollupNumbers, RollupRow, RollupStep, RollupsWanted, TagRow};
 pub use samples::{Kind, Samples, SamplesError};
 pub use time::{Timestamp, TimestampError};
-pub use unit::{KnownUnit, UNIT_BYTES_MAX, Unit, UnitError};
+pub use unit::{Conversion, ConversionError, KnownUnit, UNIT_BYTES_MAX, Unit, UnitError};
 pub use value::{ARRAY_LENGTH_MAX, DataType, TEXT_BYTES_MAX, Value, ValueDecodeError, ValueError};

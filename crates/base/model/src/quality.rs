@@ -38,6 +38,12 @@ impl Quality {
     pub const UNCERTAIN: Self = Self(0x4000_0000);
     /// Bad, without a closer reason.
     pub const BAD: Self = Self(0x8000_0000);
+    /// Good, not stored but computed of stored values around it: info type "data value", historian bits
+    /// "interpolated" (OPC 10000-4, clause 7.39).
+    pub const INTERPOLATED: Self = Self(0x0000_0402);
+    /// The same where one of them is not good, or bad ones lie between (`UncertainDataSubNormal`; OPC
+    /// 10000-13, "interpolated bounding values").
+    pub const INTERPOLATED_SUB_NORMAL: Self = Self(0x40A4_0402);
     /// Uncertain: the last value before the source fell silent (`UncertainLastUsableValue`).
     pub const LAST_USABLE: Self = Self(0x4090_0000);
     /// Bad: the protocol failed (`BadCommunicationError`).
@@ -52,6 +58,8 @@ impl Quality {
     pub const ADDRESS_UNKNOWN: Self = Self(0x8034_0000);
     /// Bad: the value does not fit the type (`BadOutOfRange`).
     pub const OUT_OF_RANGE: Self = Self(0x803C_0000);
+    /// Bad: nothing is stored that could tell (`BadNoData`).
+    pub const NO_DATA: Self = Self(0x809B_0000);
     /// Bad: the tag or device is set up wrongly (`BadConfigurationError`).
     pub const CONFIGURATION_ERROR: Self = Self(0x8089_0000);
     /// Bad: never connected (`BadNotConnected`).

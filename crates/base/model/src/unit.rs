@@ -1,11 +1,17 @@
 //! Units of measure: UCUM codes, and the plant's own text where UCUM has none.
 
+mod atoms;
+mod conversion;
+mod measure;
+mod ratio;
 mod ucum;
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use conversion::{Conversion, ConversionError};
 
 /// Longest unit in UTF-8 bytes.
 pub const UNIT_BYTES_MAX: usize = 64;

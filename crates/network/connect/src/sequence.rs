@@ -83,10 +83,22 @@ fn load(path: &Path) -> Option<u64> {
 
 fn save(path: &Path, reserved: u64) -> io::Result<()> {
     let number = reserved.to_le_bytes();
+    let bytes = [&number[..], &crc32c::crc32c(&number).to_le_bytes()].concat();
+    match replace(path, &bytes) {
+        // The file that is there has its room on the full disk; its bytes share a sector.
+        Err(error) if error.kind() == io::ErrorKind::StorageFull && path.exists() => {
+            let mut file = File::options().write(true).open(path)?;
+            file.write_all(&bytes)?;
+            file.sync_all()
+        }
+        replaced => replaced,
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut file = File::create(&fresh)?;
-    file.write_all(&number)?;
-    file.write_all(&crc32c::crc32c(&number).to_le_bytes())?;
+    file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
     path.parent().map_or(Ok(()), sync_dir)

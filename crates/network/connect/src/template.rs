@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use weir_model::{DataDomain, DataType, Grade, Unit};
+use weir_model::{DataDomain, DataType, Grade, Interpolation, Unit};
 use weir_store::{Collection, History, Index};
 
 use crate::{Scaling, WriteLimits};
@@ -75,6 +75,9 @@ pub struct TemplatePoint {
     /// The names of an enumeration's states.
     #[serde(default)]
     pub labels: BTreeMap<i64, String>,
+    /// What a value is between two samples; without it what its type says.
+    #[serde(default)]
+    pub interpolation: Option<Interpolation>,
 }
 
 /// The expected values of a point, in its unit.

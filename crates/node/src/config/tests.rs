@@ -68,3 +68,15 @@ fn a_value_that_does_not_fit_is_named_with_its_source() {
     }
     assert!(matches!(from_text("[listen"), Err(ConfigError::Syntax { .. })));
 }
+
+#[test]
+fn a_secret_is_never_shown() {
+    let file = "[lake]\nsecret_key = \"hush\"\n";
+    let loaded = from_text(file).unwrap();
+    assert_eq!(loaded.config.lake.secret_key.as_str(), "hush");
+    let row = loaded.rows().into_iter().find(|row| row.key == "lake.secret_key").unwrap();
+    assert_eq!(row.value, "\"(secret)\"");
+    assert!(!format!("{:?}", loaded.config).contains("hush"));
+    let error = from_text("[lake]\nsecret_key = [\"hush\"]\n").unwrap_err();
+    assert!(!error.to_string().contains("hush"), "{error}");
+}

@@ -68,6 +68,7 @@ fn tag(number: u32, name: &str, asset: Option<&str>, grade: Option<Grade>) -> Ta
         range: None,
         labels: Default::default(),
         source: None,
+        interpolation: None,
     }
 }
 

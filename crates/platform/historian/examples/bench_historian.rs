@@ -1,7 +1,7 @@
 //! How fast and how small the historian is, on the machine it runs on.
 //!
-//! `--quick` ends within a minute, `--storage` looks at bytes a point only, `--recording FILE` at
-//! those of a recording, `--json` prints one JSON object as the last line. Folders are
+//! `--quick` ends within a minute, `--storage` looks at bytes a point only, `--ingest` at durable batches
+//! of many tags, `--rollups` at aggregates, `--recording FILE` at bytes a value of a recording, `--json` prints one JSON object as the last line. Folders are
 //! made where the system keeps temporary files (`TMPDIR`); numbers of `fdatasync` are that disk's.
 
 use std::error::Error;
@@ -14,19 +14,25 @@ use serde_json::{Value as Json, json};
 use weir_historian::{Historian, Options};
 use weir_model::{Batch, Sample, TagId, TenantId, Timestamp, Value};
 
+#[path = "bench_historian/ingest.rs"]
+mod ingest;
+#[path = "bench_historian/plant.rs"]
+mod plant;
+#[path = "bench_historian/rollups.rs"]
+mod rollups;
 #[path = "bench_historian/storage.rs"]
 mod storage;
 
+use plant::{Random, SECOND, START};
+
 const TENANT: TenantId = TenantId(1);
-const SECOND: i64 = 1_000_000_000;
-/// 2026-11-23T00:00:00Z.
-const START: i64 = 1_795_392_000 * SECOND;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (mut quick, mut as_json, mut only_storage) = (false, false, false);
+    let (mut quick, mut as_json, mut only_storage, mut only_ingest) = (false, false, false, false);
+    let mut only_rollups = false;
     let mut recording = None;
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
@@ -35,6 +41,8 @@ fn main() -> Outcome<()> {
             "--quick" => quick = true,
             "--json" => as_json = true,
             "--storage" => only_storage = true,
+            "--ingest" => only_ingest = true,
+            "--rollups" => only_rollups = true,
             // What `cargo bench` adds.
             "--bench" => {}
             other => return Err(format!("unknown argument {other}").into()),
@@ -43,6 +51,10 @@ fn main() -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
     let result = match recording {
         Some(path) => runtime.block_on(storage::bench_recording(path))?,
+        None if only_ingest => runtime.block_on(ingest::bench_ingest(quick))?,
+        None if only_rollups => {
+            runtime.block_on(rollups::bench_rollups(if quick { 1000 } else { 10_000 }))?
+        }
         None if only_storage => {
             runtime.block_on(storage::bench_storage(if quick { 1000 } else { 10_000 }))?
         }
@@ -62,7 +74,9 @@ async fn run(quick: bool) -> Outcome<Json> {
     };
     println!("anonymous memory with an empty historian: {} KiB", empty.unwrap_or(0));
     let append = bench_append(quick).await?;
+    let ingest = ingest::bench_ingest(quick).await?;
     let storage = storage::bench_storage(if quick { 1000 } else { 10_000 }).await?;
+    let rollups = rollups::bench_rollups(if quick { 1000 } else { 10_000 }).await?;
     let reads = bench_reads(quick).await?;
     let open = bench_open().await?;
     let peak = status("VmHWM:").map(|kib| kib / 1024);
@@ -70,7 +84,9 @@ async fn run(quick: bool) -> Outcome<Json> {
     Ok(json!({
         "bench": "historian",
         "append": append,
+        "ingest": ingest,
         "storage": storage,
+        "rollups": rollups,
         "reads": reads,
         "open": open,
         "empty_anonymous_kib": empty,
@@ -291,26 +307,4 @@ fn cpu_seconds() -> f64 {
     let behind_name = text.rsplit(") ").next().unwrap_or_default();
     let fields = behind_name.split(' ').skip(11).take(2);
     fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
-}
-
-/// Marsaglia's xorshift64: the same samples in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// About normally distributed, of variance 1: the sum of twelve.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
-    }
-
-    /// From 0 to 1.
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
 }

@@ -1,27 +1,33 @@
 //! The checkpoint: last values and producers as they were when the log was last cut, so that
 //! opening reads neither blocks nor old log.
 //!
-//! Format 2, little endian: magic 8, format 4, number of last values 8, the last values (tenant 4,
-//! tag 4, time 8, position 8, quality 4, then 0 or the bytes of [`Value::encode`]), number of
-//! producers 8, the producers (tenant 4, length of the name 1, name, sequence 8, position 8, window
-//! 16), and CRC32C of all before it 4. It may hold more than the log was cut to: replaying the log
-//! over it changes nothing twice.
+//! Format 3, little endian: magic 8, format 4, number of last values 8, the last values (tenant 4,
+//! tag 4, time 8, position 8, quality 4, then 0, or the bytes of [`Value::encode`], or for an array
+//! 16 and the bytes that blocks have of it, after their number 4), number of producers 8, the
+//! producers (tenant 4, length of the name 1, name, sequence 8, position 8, window 16), and CRC32C of
+//! all before it 4. It may hold more than the log was cut to: replaying the log over it changes
+//! nothing twice.
 //!
-//! Format 1 had no windows: what was not above the highest sequence was taken for stored.
+//! Format 2 had arrays as [`Value::encode`] writes them. Format 1 had no windows either: what was
+//! not above the highest sequence was taken for stored.
 
 use std::path::Path;
 
 use weir_model::{Producer, TenantId, Value};
 
 use crate::HistorianError;
-use crate::last::LastValues;
+use crate::block::array;
+use crate::last::{Apart, LastValues};
 use crate::producers::{Producers, Stored};
 use crate::row::Row;
 
 const MAGIC: &[u8; 8] = b"WEIRHCPT";
 
 /// The format this version writes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
+
+/// Stands before a packed array.
+const PACKED: u8 = 16;
 
 /// The bytes of a checkpoint.
 pub(crate) fn encode(last: &LastValues, producers: &Producers) -> Vec<u8> {
@@ -35,9 +41,14 @@ pub(crate) fn encode(last: &LastValues, producers: &Producers) -> Vec<u8> {
         out.extend_from_slice(&row.time.to_le_bytes());
         out.extend_from_slice(&row.position.to_le_bytes());
         out.extend_from_slice(&row.quality.to_le_bytes());
-        match &row.value {
-            Some(value) => value.encode(&mut out),
-            None => out.push(0),
+        match (&row.number, row.apart) {
+            (Some(value), _) | (None, Some(Apart::Whole(value))) => value.encode(&mut out),
+            (None, Some(Apart::Packed(bytes))) => {
+                out.push(PACKED);
+                out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+                out.extend_from_slice(bytes);
+            }
+            (None, None) => out.push(0),
         }
     }
     out.extend_from_slice(&(producers.len() as u64).to_le_bytes());
@@ -87,11 +98,19 @@ fn decode_body(bytes: &mut &[u8], format: u32) -> Option<(LastValues, Producers)
         let time = i64::from_le_bytes(take(bytes)?);
         let position = u64::from_le_bytes(take(bytes)?);
         let quality = u32::from_le_bytes(take(bytes)?);
-        let value = if bytes.first() == Some(&0) {
-            *bytes = &bytes[1..];
-            None
-        } else {
-            Some(Value::decode(bytes).ok()?)
+        let value = match bytes.first()? {
+            0 => {
+                *bytes = &bytes[1..];
+                None
+            }
+            &PACKED if format > 2 => {
+                *bytes = &bytes[1..];
+                let length = u32::from_le_bytes(take(bytes)?) as usize;
+                let (packed, rest) = bytes.split_at_checked(length)?;
+                *bytes = rest;
+                Some(array::decode(packed)?)
+            }
+            _ => Some(Value::decode(bytes).ok()?),
         };
         last.insert_row(tenant, Row { time, position, tag, quality, value });
     }

@@ -30,8 +30,9 @@ pub(crate) struct Downsampler {
     stretches: Vec<Stretch>,
 }
 
+/// The points of a stretch of time that matter.
 #[derive(Debug, Clone)]
-struct Stretch {
+pub(crate) struct Stretch {
     /// Its number from the origin, in widths.
     index: u64,
     first: Row,
@@ -104,7 +105,8 @@ impl Downsampler {
 }
 
 impl Stretch {
-    fn new(index: u64, row: Row) -> Self {
+    /// A stretch that begins with a row, and has a number.
+    pub(crate) fn new(index: u64, row: Row) -> Self {
         let number = number(&row);
         let extreme = number.is_some().then(|| row.clone());
         Self {
@@ -121,7 +123,7 @@ impl Stretch {
 
     /// Appends the row that follows: what [`Stretch::append`] does with one row, at a tenth of the
     /// cost.
-    fn push(&mut self, row: Row) {
+    pub(crate) fn push(&mut self, row: Row) {
         if let Some(x) = number(&row) {
             if self.low.as_ref().and_then(number).is_none_or(|low| x < low) {
                 self.low = Some(row.clone());
@@ -154,7 +156,7 @@ impl Stretch {
     }
 
     /// Its points in order of time, the least important left out where there may be fewer.
-    fn points(self, points_max: usize) -> Vec<Row> {
+    pub(crate) fn points(self, points_max: usize) -> Vec<Row> {
         let has_numbers = self.low.is_some();
         let changes = [self.first_change, self.last_change];
         let [first_change, last_change] = changes.map(|row| row.filter(|_| !has_numbers));

@@ -141,6 +141,21 @@ pub enum HistorianError {
         /// The bound.
         bytes_max: usize,
     },
+    /// More aggregates were asked for at once than an answer may hold; ask for wider buckets, fewer
+    /// tags or a shorter span.
+    #[error("at most {buckets_max} buckets are answered at once, {buckets} were asked for")]
+    TooManyBuckets {
+        /// Asked for: buckets of the span times tags.
+        buckets: u64,
+        /// The bound.
+        buckets_max: usize,
+    },
+    /// Blocks replace more rows of one another than can be told apart; they are soon merged.
+    #[error("a block has more than {rows_max} rows that others replace: it is merged soon")]
+    TooManyReplaced {
+        /// The bound.
+        rows_max: usize,
+    },
     /// The historian is closed or closing.
     #[error("the historian is closed")]
     Closed,

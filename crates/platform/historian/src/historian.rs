@@ -127,7 +127,7 @@ impl Historian {
         // While a batch waits, it is there twice: as samples and as bytes of the log.
         let room = bytes + batch.samples.bytes();
         let room = shared.queue.room(room).await?;
-        let mut payload = Vec::with_capacity(bytes.min(64 << 10));
+        let mut payload = Vec::with_capacity(record::batch_bytes_likely(&batch).min(bytes));
         record::encode_batch(&batch, &mut payload);
         let (done, stored) = oneshot::channel();
         shared.queue.push(Job { entry: Entry::Batch(batch), payload, done, room })?;
@@ -428,18 +428,23 @@ fn check_times(batch: &Batch, future_max_ns: u128) -> Result<(), AppendError> {
 
 fn check_days(batch: &Batch) -> Result<(), AppendError> {
     let mut days = HashSet::new();
-    let mut newest = None;
+    // Neighbours are mostly of one day.
+    let mut newest = 0..0;
     for time in batch.samples.times() {
+        if newest.contains(&time.nanos()) {
+            continue;
+        }
         let day = time.day();
-        // Neighbours are mostly of one day.
-        if newest.replace(day) != Some(day) && days.insert(day) && days.len() > BATCH_DAYS_MAX {
+        let start = |day| Timestamp::start_of_day(day).nanos();
+        newest = start(day)..start(day.saturating_add(1));
+        if days.insert(day) && days.len() > BATCH_DAYS_MAX {
             return Err(AppendError::TooManyDays { days_max: BATCH_DAYS_MAX });
         }
     }
     Ok(())
 }
 
-fn check_limit(limit: usize) -> Result<(), HistorianError> {
+pub(crate) fn check_limit(limit: usize) -> Result<(), HistorianError> {
     if limit > RANGE_SAMPLES_MAX {
         return Err(HistorianError::LimitTooLarge { limit, limit_max: RANGE_SAMPLES_MAX });
     }

@@ -1,18 +1,27 @@
-//! The keeper: one thread that writes memory to blocks and merges small blocks.
+//! The keeper: one thread that writes memory to blocks and merges blocks.
 
 mod compact;
 mod flush;
+mod merge;
+mod plan;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::AppendError;
+use tokio::sync::oneshot;
+
+pub(crate) use self::plan::Rules;
 use crate::manifest::Manifest;
 use crate::memory::Table;
 use crate::shared::{Shared, refusal};
+use crate::{AppendError, HistorianError};
 
 /// First and longest pause before writing blocks is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// How long at most the keeper does not look whether days are over or samples old.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// A table that is changed no more, to be written to blocks.
 #[derive(Clone)]
@@ -25,6 +34,22 @@ pub(crate) struct Frozen {
     pub(crate) samples: u64,
 }
 
+/// Somebody who waits until what can be merged is merged.
+pub(crate) struct Request {
+    /// Whether that is all, or what is due.
+    pub(crate) all: bool,
+    /// Where to answer.
+    pub(crate) done: oneshot::Sender<Result<(), HistorianError>>,
+}
+
+/// What the keeper does next.
+enum Turn {
+    Write(Frozen),
+    Answer(Request),
+    Tend,
+    End,
+}
+
 /// What is asked of the keeper: one table at a time.
 #[derive(Default)]
 pub(crate) struct KeeperQueue {
@@ -35,6 +60,7 @@ pub(crate) struct KeeperQueue {
 #[derive(Default)]
 struct State {
     frozen: Option<Frozen>,
+    requests: VecDeque<Request>,
     failing: bool,
     /// Try again without a pause.
     nudged: bool,
@@ -79,6 +105,18 @@ impl KeeperQueue {
         self.changed.notify_all();
     }
 
+    /// Asks for a merge of blocks; refused where the keeper ends.
+    pub(crate) fn ask(&self, request: Request) -> Result<(), HistorianError> {
+        let mut state = self.lock();
+        if state.closing || state.stopping {
+            return Err(HistorianError::Closed);
+        }
+        state.requests.push_back(request);
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
     /// Asks the keeper to end when it has nothing to do.
     pub(crate) fn close(&self) {
         self.lock().closing = true;
@@ -87,7 +125,10 @@ impl KeeperQueue {
 
     /// Asks the keeper to end at once.
     pub(crate) fn stop(&self) {
-        self.lock().stopping = true;
+        let mut state = self.lock();
+        state.stopping = true;
+        state.requests.clear();
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -96,25 +137,41 @@ impl KeeperQueue {
         self.lock().stopping
     }
 
+    /// Whether it was asked to end.
+    fn is_closing(&self) -> bool {
+        let state = self.lock();
+        state.closing || state.stopping
+    }
+
     /// The table to write, without waiting.
     fn pending(&self) -> Option<Frozen> {
         self.lock().frozen.clone()
     }
 
-    /// Waits for a table; none to end.
-    fn next(&self) -> Option<Frozen> {
+    /// Waits for something to do, at most until a moment.
+    fn next(&self, until: Instant) -> Turn {
         let mut state = self.lock();
         loop {
             if state.stopping {
-                return None;
+                state.requests.clear();
+                return Turn::End;
             }
             if let Some(frozen) = &state.frozen {
-                return Some(frozen.clone());
+                return Turn::Write(frozen.clone());
             }
             if state.closing {
-                return None;
+                state.requests.clear();
+                return Turn::End;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if let Some(request) = state.requests.pop_front() {
+                return Turn::Answer(request);
+            }
+            let wait = until.saturating_duration_since(Instant::now());
+            if wait.is_zero() {
+                return Turn::Tend;
+            }
+            let waited = self.changed.wait_timeout(state, wait);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -161,17 +218,32 @@ impl Keeper {
     pub(crate) fn run(mut self) {
         self.sweep();
         let mut pause = RETRY.0;
-        while let Some(frozen) = self.shared.keeper.next() {
-            if self.write(&frozen) {
-                pause = RETRY.0;
-                self.compact();
-                self.erase();
-            } else if self.shared.keeper.pause(pause) {
-                pause = (pause * 2).min(RETRY.1);
-            } else {
-                break;
+        loop {
+            match self.shared.keeper.next(Instant::now() + LOOK) {
+                Turn::Write(frozen) => {
+                    if self.write(&frozen) {
+                        pause = RETRY.0;
+                        self.tend_due();
+                    } else if self.shared.keeper.pause(pause) {
+                        pause = (pause * 2).min(RETRY.1);
+                    } else {
+                        break;
+                    }
+                }
+                Turn::Answer(Request { all, done }) => {
+                    let tended = self.tend(all);
+                    // Who asked may have gone away.
+                    let _ = done.send(tended);
+                }
+                Turn::Tend => self.tend_due(),
+                Turn::End => break,
             }
         }
+    }
+
+    fn tend_due(&mut self) {
+        // What fails is told where it does, and tried again after the next flush or look.
+        let _ = self.tend(false);
     }
 
     /// Writes a table to blocks, and says how it went to those who wait for it.

@@ -7,16 +7,26 @@ use tokio::sync::oneshot;
 use weir_model::{Sample, TagId, TenantId, Timestamp};
 
 use crate::deletion::{DELETIONS_MAX, Deletion, Entry};
+use crate::historian::Caller;
 use crate::log::record;
 use crate::queue::Job;
+use crate::row::Row;
 use crate::scan::Scan;
 use crate::shared::Shared;
 use crate::{AppendError, Appended, Historian, HistorianError};
+
+/// What is looked through first before the rest of a day.
+const NEAR_NANOS: i64 = 600_000_000_000;
 
 /// Bytes of memory that a deletion on its way to the log is counted as.
 const DELETION_BYTES: usize = 1024;
 
 impl Historian {
+    /// The time of a tag's newest sample: what [`Historian::last`] says of it, without its value.
+    pub fn last_time(&self, tenant: TenantId, tag: TagId) -> Option<Timestamp> {
+        self.shared().last().time(tenant, tag)
+    }
+
     /// The newest sample of a tag with `time < before`: what held then.
     ///
     /// # Errors
@@ -28,20 +38,8 @@ impl Historian {
         before: Timestamp,
     ) -> Result<Option<Sample>, HistorianError> {
         self.read(move |shared, caller| {
-            for day in days_with(shared, (tenant, tag), before).into_iter().rev() {
-                let span = (Timestamp::start_of_day(day), end_of_day(day).min(before));
-                let mut scan = Scan::new(&shared.view(), &shared.blocks, (tenant, tag), span)?;
-                let (mut latest, mut rows) = (None, 0);
-                while let Some(row) = scan.next()? {
-                    rows += 1;
-                    caller.look(rows)?;
-                    latest = Some(row);
-                }
-                if latest.is_some() {
-                    return Ok(latest.map(Sample::from));
-                }
-            }
-            Ok(None)
+            let span = (Timestamp::MIN, before);
+            Ok(latest(shared, caller, (tenant, tag), span, |_| true)?.map(Sample::from))
         })
         .await
     }
@@ -85,6 +83,43 @@ impl Historian {
     }
 }
 
+/// The newest sample of a tag with `from <= time < before` that is wanted.
+pub(crate) fn latest(
+    shared: &Shared,
+    caller: &Caller,
+    key: (TenantId, TagId),
+    (from, before): (Timestamp, Timestamp),
+    is_wanted: impl Fn(&Row) -> bool,
+) -> Result<Option<Row>, HistorianError> {
+    let mut rows = 0;
+    let mut newest_of = |span| -> Result<Option<Row>, HistorianError> {
+        let mut scan = Scan::new(&shared.view(), &shared.blocks, key, span)?;
+        let mut latest = None;
+        while let Some(row) = scan.next()? {
+            rows += 1;
+            caller.look(rows)?;
+            if is_wanted(&row) {
+                latest = Some(row);
+            }
+        }
+        Ok(latest)
+    };
+    for day in days_with(shared, key, before).into_iter().rev() {
+        let (start, end) = (Timestamp::start_of_day(day).max(from), end_of_day(day).min(before));
+        if start >= end {
+            continue;
+        }
+        // Mostly it lies just before the end, and the rest of the day need not be read.
+        let near = end.saturating_add(-NEAR_NANOS).max(start);
+        for span in [(near, end), (start, near)] {
+            if let Some(latest) = newest_of(span)? {
+                return Ok(Some(latest));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// The days up to a time on which there may be samples of a tag.
 fn days_with(
     shared: &Shared,
@@ -97,9 +132,11 @@ fn days_with(
     for table in [Some(&view.active), frozen].into_iter().flatten() {
         days.extend(table.read().unwrap_or_else(PoisonError::into_inner).days(tenant));
     }
-    for (day, blocks) in view.version.days(tenant, i32::MIN, before.day()) {
-        if blocks.iter().any(|block| block.overlaps(tag.0, i64::MIN, before.nanos())) {
-            days.insert(day);
+    for (_, blocks) in view.version.spans(tenant, i32::MIN, before.day()) {
+        for block in blocks.iter().filter(|b| b.overlaps(tag.0, i64::MIN, before.nanos())) {
+            let (first, last) = (block.entry().time_min, block.entry().time_max);
+            let [first, last] = [first, last].map(|time| Timestamp::from_nanos(time).day());
+            days.extend(first..=last);
         }
     }
     days.split_off(&before.day().saturating_add(1));

@@ -1,17 +1,19 @@
 //! The historian: every sample of every tag, durable before it is acknowledged.
 //!
 //! A batch goes to a write-ahead log (many waiting batches share one `fdatasync`), then to memory,
-//! and from there, sorted, to standard Parquet files of one tenant and day. Reads merge memory and
+//! and from there, sorted, to standard Parquet files of one tenant and day, which are merged by day
+//! and month. Reads merge memory and
 //! files; of two samples of one tag and time, the one stored later counts. It knows tenants, tags
 //! as numbers, and samples; nothing here knows names, units, grades, HTTP or SQL.
 //!
 //! | in the folder | what |
 //! | --- | --- |
 //! | `log/<position>.wal` | segments of the log that is not in blocks yet |
-//! | `blocks/tenant=T/day=YYYY-MM-DD/block-<n>.parquet` | blocks |
+//! | `blocks/tenant=T/month=YYYY-MM/block-<n>.parquet` | blocks |
 //! | `manifest` | which blocks are live, and up to which position they cover the log |
 //! | `checkpoint-<n>` | last values and producers, as of the manifest |
 //! | `tmp/`, `lock` | blocks being written; the lock of the process that has the folder open |
+//! | `quarantine/` | damaged files that a repair has put aside |
 //!
 //! Every file has a format version and checksums, which every read verifies: damage is an error
 //! that names the file and the place, and damaged bytes are never answered.
@@ -37,12 +39,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod aggregate;
 mod block;
+mod blocks;
+mod bulk;
+mod check;
 mod checkpoint;
+mod clock;
+mod contents;
 mod deletion;
 mod disk;
 mod downsample;
 mod error;
+mod export;
+mod frame;
 mod historian;
 mod keeper;
 mod last;
@@ -53,23 +63,40 @@ mod manifest;
 mod memory;
 mod merge;
 mod options;
+mod page;
 mod producers;
 mod queue;
 mod recovery;
+mod repair;
+mod rollup;
 mod row;
 mod scan;
 mod shared;
+mod span;
 mod stats;
+mod thin;
+mod upkeep;
 mod writer;
 
+pub use aggregate::{AGGREGATE_ROWS_MAX, Aggregate, AggregateQuery, Numbers, Weighted};
+pub use blocks::{BlockFile, Blocks, ExactBlock, ExactMonth, Overlaps, blocks};
+pub use bulk::Bulk;
+pub use check::{Checked, Fault, Lost, Seen, Watch, check};
+pub use clock::Clock;
+pub use contents::{Contents, SpanContents, contents};
 pub use deletion::DELETIONS_MAX;
 pub use error::{AppendError, HistorianError};
+pub use export::{ExportError, ExportedRow, ParquetExport, ParquetImport};
+pub use frame::{AT_TIMES_MAX, Convert, Frame, Frames, Signal};
 pub use historian::{Appended, Historian};
 pub use live::{Live, LiveBatch};
 pub use options::{
     BATCH_BYTES_MAX, Options, PRODUCERS_PER_TENANT_MAX, RANGE_HEAP_BYTES_MAX, RANGE_SAMPLES_MAX,
     SEQUENCE_WINDOW,
 };
+pub use page::Page;
+pub use repair::{Step, repair};
+pub use rollup::RollupLevel;
 pub use stats::Stats;
 
 #[cfg(test)]

@@ -6,9 +6,10 @@
 //! how a record has its samples, which the record itself tells.
 
 mod columns;
+pub(crate) mod parts;
 pub(crate) mod record;
 pub(crate) mod segment;
-mod varint;
+pub(crate) mod varint;
 mod writer;
 
 pub(crate) use writer::{Closed, LogWriter};

@@ -1,8 +1,9 @@
 //! The manifest: which blocks are live and up to which position of the log they cover.
 //!
-//! Format 2: one line `weir-historian-manifest 2 crc32c=xxxxxxxx`, then JSON, whose bytes the
+//! Format 3: one line `weir-historian-manifest 3 crc32c=xxxxxxxx`, then JSON, whose bytes the
 //! checksum is of. It is replaced atomically; a file it does not name is no part of the history.
-//! Format 1 had no deletions.
+//! Format 2 had blocks of one day only, each in a folder of its day; format 1 had no deletions
+//! either.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,12 +17,13 @@ use crate::HistorianError;
 use crate::block::{Block, BlockEntry};
 use crate::deletion::Deletion;
 use crate::disk::{self, Disk};
+use crate::span::{SPAN_DAYS_MAX, Span};
 
 const NAME: &str = "manifest";
 const TITLE: &str = "weir-historian-manifest";
 
 /// The format this version writes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,8 +100,11 @@ impl Manifest {
 /// The blocks that a read sees: those of one manifest.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Version {
-    days: BTreeMap<(TenantId, i32), Vec<Arc<Block>>>,
+    spans: BTreeMap<(TenantId, Span), Vec<Arc<Block>>>,
 }
+
+/// Blocks of one span of days; they may overlap each other in tags and times.
+pub(crate) type Group<'a> = (Span, &'a [Arc<Block>]);
 
 impl Version {
     /// The blocks given.
@@ -113,39 +118,45 @@ impl Version {
         remove: &[Arc<Block>],
         add: impl IntoIterator<Item = Arc<Block>>,
     ) -> Self {
-        let mut days = self.days.clone();
+        let mut spans = self.spans.clone();
         for block in remove {
-            let key = (block.entry().tenant, block.entry().day);
-            if let Some(blocks) = days.get_mut(&key) {
+            let key = (block.entry().tenant, block.entry().span());
+            if let Some(blocks) = spans.get_mut(&key) {
                 blocks.retain(|other| other.entry().id != block.entry().id);
             }
         }
         for block in add {
-            days.entry((block.entry().tenant, block.entry().day)).or_default().push(block);
+            spans.entry((block.entry().tenant, block.entry().span())).or_default().push(block);
         }
-        days.retain(|_, blocks| !blocks.is_empty());
-        Self { days }
+        spans.retain(|_, blocks| !blocks.is_empty());
+        Self { spans }
     }
 
-    /// The days of a tenant from one day to another, both included, with their blocks.
-    pub(crate) fn days(
+    /// The blocks of a tenant from one day to another, both included, by the span that they are of,
+    /// in order of its first day. A month and days within it may both be there; no block has a
+    /// sample before the start of its span. Takes time for what is found and at most a month more.
+    pub(crate) fn spans(
         &self,
         tenant: TenantId,
         first: i32,
         last: i32,
-    ) -> impl Iterator<Item = (i32, &[Arc<Block>])> {
-        let range = (first <= last).then(|| self.days.range((tenant, first)..=(tenant, last)));
-        range.into_iter().flatten().map(|((_, day), blocks)| (*day, blocks.as_slice()))
+    ) -> impl Iterator<Item = Group<'_>> {
+        // The longest span that has the first day begins so much earlier.
+        let from = Span::day(first.saturating_sub(i32::from(SPAN_DAYS_MAX) - 1));
+        let range = (tenant, from)..=(tenant, Span::new(last, SPAN_DAYS_MAX));
+        let found = (first <= last).then(|| self.spans.range(range)).into_iter().flatten();
+        let found = found.filter(move |((_, span), _)| span.last() >= first);
+        found.map(|((_, span), blocks)| (*span, blocks.as_slice()))
     }
 
-    /// Every day that has blocks, of all tenants.
-    pub(crate) fn all_days(&self) -> impl Iterator<Item = &[Arc<Block>]> {
-        self.days.values().map(Vec::as_slice)
+    /// Every span of every tenant that has blocks, tenant by tenant, in order of its first day.
+    pub(crate) fn all_spans(&self) -> impl Iterator<Item = (TenantId, Group<'_>)> {
+        self.spans.iter().map(|((tenant, span), blocks)| (*tenant, (*span, blocks.as_slice())))
     }
 
     /// Every block.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = &Arc<Block>> {
-        self.days.values().flatten()
+        self.spans.values().flatten()
     }
 }
 

@@ -4,12 +4,13 @@
 //! So storing a sample touches no structure of its tag, reads look into a few dozen sorted runs and
 //! one short tail, and writing blocks is a merge of what is sorted already.
 
+mod collect;
 mod merge;
 mod run;
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
 use weir_model::{Samples, TagId, TenantId};
@@ -68,6 +69,20 @@ impl Table {
         let Some(rows) = self.tenants.get(&tenant) else { return BTreeSet::new() };
         let tail = rows.tail.times().iter().map(|time| time.day());
         rows.days().into_iter().chain(tail).collect()
+    }
+
+    /// Notes the tags of a tenant that have rows with `time < before`.
+    pub(crate) fn tags_before(&self, tenant: TenantId, before: i64, tags: &mut HashSet<u32>) {
+        let Some(rows) = self.tenants.get(&tenant) else { return };
+        let parts = rows.runs.iter().flat_map(|run| run.parts(i64::MIN, before));
+        let mut last = None;
+        for samples in parts.map(|part| &part.rows).chain([&rows.tail]) {
+            for (tag, time) in samples.tags().iter().zip(samples.times()) {
+                if time.nanos() < before && last.replace(*tag) != Some(*tag) {
+                    tags.insert(tag.0);
+                }
+            }
+        }
     }
 
     /// Bytes that were inserted.

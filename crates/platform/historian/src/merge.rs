@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use weir_model::{TagId, TenantId};
 
 use crate::HistorianError;
-use crate::block::read::{BlockCursor, Wanted};
+use crate::block::Block;
+use crate::block::read::{BlockCursor, OpenBlocks, Wanted};
 use crate::memory::Table;
 use crate::row::Row;
 
@@ -21,13 +22,30 @@ pub(crate) struct Cursor {
 
 enum Source {
     Block(Box<BlockCursor>),
-    Memory { table: Arc<RwLock<Table>>, position: u64, tenant: TenantId, wanted: Wanted },
+    /// The block that is open, and those after it.
+    Blocks {
+        open: Option<Box<BlockCursor>>,
+        rest: VecDeque<Arc<Block>>,
+    },
+    Memory {
+        table: Arc<RwLock<Table>>,
+        position: u64,
+        tenant: TenantId,
+        wanted: Wanted,
+    },
 }
 
 impl Cursor {
     /// Rows of a block.
     pub(crate) fn block(cursor: BlockCursor) -> Self {
         Self { source: Source::Block(Box::new(cursor)), rows: VecDeque::new() }
+    }
+
+    /// All rows of blocks whose keys follow one another. One of them is open at a time, and not
+    /// among those that readers have open.
+    pub(crate) fn blocks(blocks: Vec<Arc<Block>>) -> Self {
+        let source = Source::Blocks { open: None, rest: blocks.into() };
+        Self { source, rows: VecDeque::new() }
     }
 
     /// Rows of memory, all with the position given.
@@ -47,6 +65,20 @@ impl Cursor {
         }
         match &mut self.source {
             Source::Block(cursor) => cursor.read(&mut self.rows),
+            Source::Blocks { open, rest } => {
+                while self.rows.is_empty() {
+                    if let Some(cursor) = open {
+                        cursor.read(&mut self.rows)?;
+                    }
+                    if self.rows.is_empty() {
+                        *open = None;
+                        let Some(block) = rest.pop_front() else { return Ok(()) };
+                        let cursor = BlockCursor::new(&OpenBlocks::default(), &block, None)?;
+                        *open = Some(Box::new(cursor));
+                    }
+                }
+                Ok(())
+            }
             Source::Memory { table, position, tenant, wanted } => {
                 let key = (*tenant, TagId(wanted.tag));
                 let span = (wanted.from, wanted.to);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Clock;
+
 /// Largest batch in the bytes it may take in the log: about 280,000 numbers. A batch must fit
 /// memory several times over while it is queued, written and replayed.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
@@ -45,8 +47,16 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Most small blocks a day of a tenant may have before they are merged.
     pub day_blocks_max: usize,
-    /// Rows beyond which a block is no longer merged with others.
+    /// Rows beyond which a block of a day that is not over is no longer merged with others, and
+    /// with which a merged block ends as soon as its tag does.
     pub block_rows_max: u64,
+    /// How long after its end, and after the last new samples of it, a day (UTC) is merged into as
+    /// few files as can be.
+    pub day_quiet: Duration,
+    /// The same of a month, whose days are merged.
+    pub month_quiet: Duration,
+    /// What tells the time.
+    pub clock: Clock,
     /// Most reads of blocks that run at the same time; others wait.
     pub reads_max: usize,
     /// Bytes of batches that the live stream keeps for those who reconnect or were too slow.
@@ -69,6 +79,9 @@ impl Default for Options {
             segment_bytes: 16 << 20,
             day_blocks_max: 8,
             block_rows_max: 16_000_000,
+            day_quiet: Duration::from_secs(2 * 3600),
+            month_quiet: Duration::from_secs(2 * 86_400),
+            clock: Clock::default(),
             reads_max: 4,
             live_bytes_max: 1 << 20,
             live_batches_max: 256,

@@ -68,7 +68,9 @@ pub(crate) fn recover(
     let (closed, cut) = replay(&log, &mut recovered)?;
     let segment_bytes = options.segment_bytes.min(SEGMENT_BYTES_SET_MAX);
     let mut writer = LogWriter::new(Arc::clone(disk), &log, segment_bytes, closed, cut);
-    if let Err(error) = writer.release(covered) {
+    // A process that was killed may have left what this one reads without having made it durable.
+    // Where that does not work now, the first append does it before it stores anything.
+    if let Err(error) = writer.settle().and_then(|()| writer.release(covered)) {
         tracing::warn!(%error, "log that is in blocks could not be removed");
     }
     Ok((recovered, writer, manifest))
@@ -113,7 +115,7 @@ fn look_at(block: &Block) {
 
 type Segments = (VecDeque<Closed>, Option<(PathBuf, u64)>);
 
-/// Replays the log behind the blocks; gives the segments and what must be cut from the last.
+/// Replays the log behind the blocks; gives the segments and what the last is to be cut to.
 fn replay(log: &Path, recovered: &mut Recovered) -> Result<Segments, HistorianError> {
     let segments = segment::list(log)?;
     let mut closed = VecDeque::new();
@@ -141,6 +143,10 @@ fn replay(log: &Path, recovered: &mut Recovered) -> Result<Segments, HistorianEr
         let end = segment::read(segment, &bytes, next.is_none(), |offset, frame| {
             apply(segment, offset, frame, &table, recovered)
         })?;
+        let length = end.position.map_or(0, |_| end.offset);
+        if next.is_none() {
+            cut = Some((segment.path.clone(), length));
+        }
         if end.torn > 0 {
             tracing::warn!(
                 file = %segment.path.display(),
@@ -148,7 +154,6 @@ fn replay(log: &Path, recovered: &mut Recovered) -> Result<Segments, HistorianEr
                 bytes = end.torn,
                 "cut a torn end of the log: what a crash left of a batch that was not acknowledged"
             );
-            cut = Some((segment.path.clone(), end.position.map_or(0, |_| end.offset)));
         }
         if let Some(last) = end.position {
             closed.push_back(Closed { segment: segment.clone(), last, bytes: end.offset });

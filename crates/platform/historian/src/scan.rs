@@ -1,4 +1,4 @@
-//! Reading one tag over a span of time, from memory and blocks, a day's blocks at a time.
+//! Reading one tag over a span of time, from memory and blocks, those of a day or month at a time.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, RwLock};
@@ -13,6 +13,7 @@ use crate::manifest::Version;
 use crate::memory::Table;
 use crate::merge::{Cursor, Merge};
 use crate::row::Row;
+use crate::span::Span;
 
 /// What is stored, as of one moment: tables that are not changed except by newer samples, and
 /// blocks that are not removed while this exists.
@@ -32,7 +33,8 @@ pub(crate) struct View {
 pub(crate) struct Scan<'a> {
     blocks: &'a OpenBlocks,
     wanted: Wanted,
-    days: VecDeque<(i32, Vec<Arc<Block>>)>,
+    /// Blocks that are not open yet, in order of the first day of their span.
+    spans: VecDeque<(Span, Vec<Arc<Block>>)>,
     merge: Merge,
     deletions: Vec<Deletion>,
 }
@@ -48,8 +50,8 @@ impl<'a> Scan<'a> {
         let wanted = Wanted { tag: tag.0, from: from.nanos(), to: to.nanos() };
         let meets = |one: &&Deletion| one.meets((tenant, tag), wanted.from, wanted.to);
         let deletions = view.deletions.iter().filter(meets).copied().collect();
-        let (days, merge) = (VecDeque::new(), Merge::default());
-        let mut scan = Self { blocks, wanted, days, merge, deletions };
+        let (spans, merge) = (VecDeque::new(), Merge::default());
+        let mut scan = Self { blocks, wanted, spans, merge, deletions };
         if from >= to {
             return Ok(scan);
         }
@@ -59,11 +61,11 @@ impl<'a> Scan<'a> {
             let table = Arc::clone(table);
             scan.merge.add(Cursor::memory(table, position, tenant, wanted))?;
         }
-        for (day, blocks) in view.version.days(tenant, from.day(), to.day()) {
+        for (span, blocks) in view.version.spans(tenant, from.day(), to.day()) {
             let overlaps = |block: &&Arc<Block>| block.overlaps(tag.0, wanted.from, wanted.to);
             let blocks: Vec<_> = blocks.iter().filter(overlaps).cloned().collect();
             if !blocks.is_empty() {
-                scan.days.push_back((day, blocks));
+                scan.spans.push_back((span, blocks));
             }
         }
         Ok(scan)
@@ -71,7 +73,7 @@ impl<'a> Scan<'a> {
 
     /// A span of time that holds all rows of the scan, known without reading a block.
     pub(crate) fn span(&self) -> (i64, i64) {
-        let blocks = self.days.iter().flat_map(|(_, blocks)| blocks).map(|block| block.entry());
+        let blocks = self.spans.iter().flat_map(|(_, blocks)| blocks).map(|block| block.entry());
         let memory = self.merge.peek().map(|(_, time)| time);
         let first = blocks.clone().map(|entry| entry.time_min).chain(memory).min();
         let last = blocks.map(|entry| entry.time_max).max();
@@ -96,12 +98,12 @@ impl<'a> Scan<'a> {
     }
 
     fn merged(&mut self) -> Result<Option<Row>, HistorianError> {
-        while let Some((day, _)) = self.days.front() {
-            let start = Timestamp::start_of_day(*day).nanos();
+        while let Some((span, _)) = self.spans.front() {
+            let start = span.start().nanos();
             if self.merge.peek().is_some_and(|(_, time)| time < start) {
                 break;
             }
-            let Some((_, blocks)) = self.days.pop_front() else { break };
+            let Some((_, blocks)) = self.spans.pop_front() else { break };
             for block in &blocks {
                 let cursor = BlockCursor::new(self.blocks, block, Some(self.wanted))?;
                 self.merge.add(Cursor::block(cursor))?;

@@ -6,16 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::{Semaphore, watch};
+use weir_model::{Retention, TenantId};
 
 use crate::block::read::OpenBlocks;
-use crate::disk::Disk;
-use crate::keeper::KeeperQueue;
+use crate::disk::{self, Disk};
+use crate::keeper::{KeeperQueue, Rules};
 use crate::last::LastValues;
 use crate::live::LiveStream;
 use crate::producers::Producers;
 use crate::queue::Queue;
+use crate::rollup::RollupCache;
 use crate::scan::View;
 use crate::{AppendError, Options};
+
+/// Bytes that a disk takes if it is not full. Few in tests, which start thousands of historians.
+const PROBE_BYTES: usize = if cfg!(test) { 4 << 10 } else { 256 << 10 };
 
 /// The state of an open historian. Locks are taken one at a time, except `last` before `producers`.
 pub(crate) struct Shared {
@@ -26,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) keeper: KeeperQueue,
     pub(crate) live: LiveStream,
     pub(crate) blocks: OpenBlocks,
+    pub(crate) rollups: RollupCache,
     pub(crate) reads: Arc<Semaphore>,
     /// How far the blocks are.
     pub(crate) progress: watch::Sender<Progress>,
@@ -34,6 +40,7 @@ pub(crate) struct Shared {
     last: RwLock<LastValues>,
     producers: Mutex<Producers>,
     unavailable: Mutex<Option<AppendError>>,
+    retention: RwLock<Arc<Rules>>,
 }
 
 /// How far the blocks are.
@@ -96,6 +103,7 @@ impl Shared {
             keeper: KeeperQueue::default(),
             live: recovered.live,
             blocks: OpenBlocks::default(),
+            rollups: RollupCache::default(),
             reads: Arc::new(Semaphore::new(options.reads_max.max(1))),
             progress: watch::Sender::new(progress),
             counters,
@@ -103,6 +111,7 @@ impl Shared {
             last: RwLock::new(recovered.last),
             producers: Mutex::new(recovered.producers),
             unavailable: Mutex::new(None),
+            retention: RwLock::default(),
             options,
         }
     }
@@ -130,6 +139,44 @@ impl Shared {
     /// The producers.
     pub(crate) fn producers(&self) -> MutexGuard<'_, Producers> {
         self.producers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much is kept.
+    pub(crate) fn retention(&self) -> Arc<Rules> {
+        Arc::clone(&self.retention.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sets how much of a tenant's samples is kept.
+    pub(crate) fn set_retention(&self, tenant: TenantId, retention: Retention) {
+        let mut rules = self.retention.write().unwrap_or_else(PoisonError::into_inner);
+        let rules = Arc::make_mut(&mut rules);
+        if retention.rules().is_empty() {
+            rules.remove(&tenant);
+        } else {
+            rules.insert(tenant, retention);
+        }
+    }
+
+    /// Writes as much as a group of batches may take ahead, and removes it.
+    ///
+    /// # Errors
+    /// The operating system's: the disk is full, or cannot be written for another reason.
+    pub(crate) fn probe(&self) -> io::Result<()> {
+        let folder = self.dir.join("tmp");
+        disk::create_dir_all(&*self.disk, &folder)?;
+        let path = folder.join("probe");
+        let write = || {
+            let mut file = self.disk.create(&path)?;
+            file.write_all_at(&vec![0; PROBE_BYTES], 0)?;
+            file.sync()
+        };
+        let written = write();
+        match (written, self.disk.remove(&path)) {
+            (Err(error), _) => Err(error),
+            // What a crash left is removed meanwhile, by whoever took it for that.
+            (Ok(()), Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            (Ok(()), removed) => removed,
+        }
     }
 
     /// Notes whether batches can be stored, and tells the operator when that changes.

@@ -1,18 +1,29 @@
 //! Tests of the whole historian.
 
+mod aggregates;
 mod crash;
 mod damage;
+mod deeds;
+mod dice;
 mod faults;
+mod flipped;
 mod flow;
 mod format;
 mod model;
+mod power;
+mod repair;
+mod seeds;
+mod sizes;
+mod upkeep;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use weir_model::{Batch, Producer, Sample, Samples, TagId, TenantId, Timestamp, Value};
 
-use crate::{Historian, Options};
+use crate::{Clock, Historian, Options};
 
 /// The time that tests count from: 2026-11-23T08:00:00Z.
 pub(crate) const START: i64 = 1_795_420_800_000_000_000;
@@ -45,6 +56,25 @@ pub(crate) fn produced(name: &str, sequence: u64, samples: impl Into<Samples>) -
 /// Options under which nothing is flushed by itself.
 pub(crate) fn options() -> Options {
     Options { flush_age_max: Duration::from_secs(3600), ..Options::default() }
+}
+
+/// A clock that stands still until it is set; it begins at [`START`].
+#[derive(Debug, Clone)]
+pub(crate) struct TestClock(Arc<AtomicI64>);
+
+impl TestClock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(START)))
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        let time = Arc::clone(&self.0);
+        Clock::new(move || Timestamp::from_nanos(time.load(Ordering::SeqCst)))
+    }
+
+    pub(crate) fn pass(&self, nanos: i64) {
+        self.0.fetch_add(nanos, Ordering::SeqCst);
+    }
 }
 
 pub(crate) fn open(dir: &Path) -> Historian {

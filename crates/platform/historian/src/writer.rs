@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use weir_model::{Batch, TenantId};
 
@@ -19,6 +19,10 @@ use crate::producers::{Stored, Verdict};
 use crate::queue::{Job, Turn};
 use crate::shared::{Shared, refusal};
 use crate::{AppendError, Appended};
+
+/// How often it is looked whether a disk that refused takes something again, so that it is known
+/// without anybody sending samples.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
 
 /// The thread's state.
 pub(crate) struct Writer {
@@ -34,6 +38,8 @@ pub(crate) struct Writer {
     released_to: u64,
     /// When the oldest batch in the active table was stored.
     oldest: Option<Instant>,
+    /// When to look whether the disk takes something; none while it is known that it does.
+    probe_at: Option<Instant>,
     records: Vec<u8>,
 }
 
@@ -59,8 +65,10 @@ impl Writer {
             active,
             position,
             frozen_to: covered,
-            released_to: covered,
+            // Recovery may not have been able to.
+            released_to: 0,
             oldest,
+            probe_at: Some(Instant::now()),
             records: Vec::new(),
         }
     }
@@ -73,9 +81,10 @@ impl Writer {
                 let idle = !self.shared.keeper.is_busy();
                 at.checked_add(self.shared.options.flush_age_max).filter(|_| idle)
             });
+            let deadline = deadline.into_iter().chain(self.probe_at).min();
             match self.shared.queue.next(self.shared.options.group_batches_max.max(1), deadline) {
                 Turn::Group(jobs) => self.store(jobs),
-                Turn::Idle => {}
+                Turn::Idle => self.probe(),
                 Turn::End => break,
             }
             self.release();
@@ -87,6 +96,10 @@ impl Writer {
         if self.shared.keeper.wait_until_idle() && self.flush_due() {
             self.freeze();
             self.shared.keeper.wait_until_idle();
+        }
+        // What was refused last goes as well, or the next start would take it for stored.
+        if let Err(error) = self.log.settle() {
+            tracing::warn!(%error, "a batch that was refused may be found stored at the next start");
         }
         self.log.seal();
         self.release();
@@ -108,6 +121,12 @@ impl Writer {
             Fate::Store(position) => Some(*position),
             Fate::Repeated(_) | Fate::Refuse(_) => None,
         });
+        // A batch that is told to be stored is durable, also where a killed process had stored it.
+        if last.is_none()
+            && let Err(error) = self.log.settle()
+        {
+            return self.refuse(jobs, &refusal(&error));
+        }
         if let Some(last) = last {
             let appended = self.log.append(first, last, &self.records);
             self.shared.counters.log_bytes.store(self.log.bytes(), Ordering::Relaxed);
@@ -118,6 +137,7 @@ impl Writer {
             self.oldest.get_or_insert_with(Instant::now);
         }
         self.shared.set_unavailable(None);
+        self.probe_at = None;
         self.publish(jobs, &fates);
         // A burst's room is not kept for ever.
         if self.records.capacity() > (1 << 20) {
@@ -250,8 +270,27 @@ impl Writer {
         }
     }
 
-    fn refuse(&self, jobs: Vec<Job>, reason: &AppendError) {
+    /// Looks whether the disk takes something, where that is not known.
+    fn probe(&mut self) {
+        if self.probe_at.is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        let memory_max = self.shared.options.memory_bytes_max.max(1);
+        let failure = self.shared.progress.borrow().failure.clone();
+        let refused = match failure.filter(|_| self.memory_bytes() >= memory_max) {
+            Some(failure) => Some(failure),
+            None => {
+                let probed = self.log.settle().and_then(|()| self.shared.probe());
+                probed.err().map(|error| refusal(&error))
+            }
+        };
+        self.probe_at = refused.is_some().then(|| Instant::now() + PROBE_EVERY);
+        self.shared.set_unavailable(refused);
+    }
+
+    fn refuse(&mut self, jobs: Vec<Job>, reason: &AppendError) {
         self.shared.set_unavailable(Some(reason.clone()));
+        self.probe_at = Some(Instant::now() + PROBE_EVERY);
         self.shared.counters.refused.fetch_add(jobs.len() as u64, Ordering::Relaxed);
         for job in jobs {
             drop(job.room);
@@ -311,9 +350,9 @@ impl Writer {
     fn release(&mut self) {
         let covered = self.shared.progress.borrow().covered;
         if covered > self.released_to {
-            match self.log.release(covered) {
+            match self.log.settle().and_then(|()| self.log.release(covered)) {
                 Ok(()) => self.released_to = covered,
-                // It is tried again after the next flush, and at the next start.
+                // It is tried again at the next turn, and at the next start.
                 Err(error) => tracing::warn!(%error, "log that is in blocks could not be removed"),
             }
             self.shared.counters.log_bytes.store(self.log.bytes(), Ordering::Relaxed);

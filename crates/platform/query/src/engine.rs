@@ -1,5 +1,7 @@
 //! The threads that statements run on, and the bounds they run within.
 
+mod rows;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::answer::{Answer, Format, Writer};
 use crate::error::QueryError;
 use crate::source::Source;
 use crate::{session, statement};
+pub use rows::{Description, Rows, TableColumns};
 
 /// Stack of a thread that runs statements, in bytes. A long sum is a deep tree, which is taken down
 /// node by node; the longest statement fits.
@@ -58,6 +61,8 @@ impl Default for Limits {
 pub struct Engine {
     limits: Limits,
     turns: Arc<Semaphore>,
+    /// As many statements are planned alone as run: planning reads nothing, and does not wait for them.
+    plans: Arc<Semaphore>,
     /// There until the engine is dropped.
     runtime: Option<Runtime>,
 }
@@ -76,7 +81,8 @@ impl Engine {
             .enable_time()
             .build()?;
         let turns = Arc::new(Semaphore::new(limits.at_once.max(1)));
-        Ok(Self { limits, turns, runtime: Some(runtime) })
+        let plans = Arc::new(Semaphore::new(limits.at_once.max(1)));
+        Ok(Self { limits, turns, plans, runtime: Some(runtime) })
     }
 
     /// The bounds.

@@ -8,15 +8,17 @@
 //! What it is not: it knows no historian, no documents, no HTTP and no caller.
 //!
 //! - `statement` says what may be asked, `session` with which functions and settings;
-//! - `tables` are the three tables, of which `samples` reads only the tags and times that are asked for;
+//! - `tables` are the tables, of which `samples` reads only the tags and times that are asked for;
 //! - `functions` are those that plants need and SQL does not have;
 //! - `answer` writes rows as JSON, CSV or Arrow.
 
 mod answer;
+mod asof;
 mod engine;
 mod error;
 mod functions;
 mod meter;
+mod parameters;
 mod session;
 mod source;
 mod statement;
@@ -25,6 +27,8 @@ mod tables;
 mod tests;
 
 pub use answer::{Answer, Format};
-pub use engine::{Engine, Limits};
+pub use engine::{Description, Engine, Limits, Rows, TableColumns};
 pub use error::QueryError;
-pub use source::{Pages, Source, SourceError, Wanted};
+pub use parameters::Parameter;
+pub use session::{CATALOG, SCHEMA};
+pub use source::{Pages, RollupPages, Source, SourceError, Wanted};

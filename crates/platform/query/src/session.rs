@@ -14,7 +14,13 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::functions::{self, Bounded, Planner};
 use crate::meter::MeterWindows;
 use crate::source::Source;
-use crate::tables;
+use crate::{asof, tables};
+
+/// The catalog that the tables are in.
+pub const CATALOG: &str = "weir";
+
+/// The schema in the catalog that the tables are in.
+pub const SCHEMA: &str = "public";
 
 /// The built-in functions of a row that are there. Others make texts of any length (`repeat`, `lpad`,
 /// `replace`), take time that nothing interrupts (`levenshtein`), or tell of the program itself.
@@ -115,7 +121,8 @@ const LISTED: &[&str] = &[
 static FUNCTIONS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
     let built_in = SessionStateDefaults::default_scalar_functions().into_iter();
     let listed = built_in.filter(|function| LISTED.contains(&function.name()));
-    listed.map(|function| Arc::new(Bounded::over(function))).chain(functions::scalar()).collect()
+    let listed = listed.map(|function| Arc::new(Bounded::over(function)));
+    listed.chain(functions::scalar()).chain([asof::mark()]).collect()
 });
 
 static AGGREGATES: LazyLock<Vec<Arc<AggregateUDF>>> = LazyLock::new(|| {
@@ -157,6 +164,9 @@ pub(crate) fn open(
         .with_aggregate_functions(AGGREGATES.clone())
         .with_window_functions(WINDOWS.clone())
         .with_table_function_list(SessionStateDefaults::default_table_functions())
+        .with_analyzer_rule(Arc::new(asof::AsofJoins))
+        .with_query_planner(Arc::new(asof::Planner))
+        .with_physical_optimizer_rule(Arc::new(tables::FoldSeries))
         .with_physical_optimizer_rule(Arc::new(MeterWindows))
         .build();
     let session = SessionContext::new_with_state(state);
@@ -170,7 +180,7 @@ fn config() -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(1)
         .with_information_schema(true)
-        .with_default_catalog_and_schema("weir", "public");
+        .with_default_catalog_and_schema(CATALOG, SCHEMA);
     let options = config.options_mut();
     options.execution.enable_recursive_ctes = false;
     options.execution.time_zone = Some("UTC".to_owned());

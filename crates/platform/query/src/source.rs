@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use futures::stream::BoxStream;
-use weir_model::{AssetRow, Samples, TagId, TagRow, Timestamp};
+use weir_model::{
+    AssetRow, RollupRow, RollupsWanted, Sample, SamplePage, SamplesWanted, TagId, TagRow,
+};
 
 /// Which things are wanted, by identifier as it is written; all of them where there is no list.
 pub type Wanted<'a> = Option<&'a BTreeSet<String>>;
@@ -11,8 +13,11 @@ pub type Wanted<'a> = Option<&'a BTreeSet<String>>;
 /// Why a source could not be read.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Samples in pages, each of at most a few thousand.
-pub type Pages = BoxStream<'static, Result<Samples, SourceError>>;
+/// Samples in pages of some thousands: those columns that were asked for.
+pub type Pages = BoxStream<'static, Result<SamplePage, SourceError>>;
+
+/// Rollups in pages of some thousands.
+pub type RollupPages = BoxStream<'static, Result<Vec<RollupRow>, SourceError>>;
 
 /// What one caller may see. It is asked on the engine's own threads and may read from disk.
 pub trait Source: Send + Sync + 'static {
@@ -34,7 +39,17 @@ pub trait Source: Send + Sync + 'static {
     /// Where they cannot be read.
     fn assets(&self) -> Result<Vec<AssetRow>, SourceError>;
 
-    /// The samples of tags from a time on, up to and without another: tag by tag as given, and of each
-    /// tag by time. Dropping it ends the reading.
-    fn samples(&self, tags: Vec<TagId>, from: Timestamp, to: Timestamp) -> Pages;
+    /// The newest samples of tags that have any.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, SourceError>;
+
+    /// The samples that are wanted, and no others: tag by tag in the order asked for, and of each tag
+    /// by time. Dropping it ends the reading.
+    fn samples(&self, wanted: SamplesWanted) -> Pages;
+
+    /// The rollups that are wanted and have a sample: tag by tag in the order asked for, and of each tag
+    /// by time. Dropping it ends the reading.
+    fn rollups(&self, wanted: RollupsWanted) -> RollupPages;
 }

@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::QueryError;
-use crate::session;
+use crate::{asof, session};
 
 /// Longest statement in bytes: room for some thousand identifiers in a list.
 pub(crate) const STATEMENT_BYTES_MAX: usize = 64 << 10;
@@ -50,12 +50,13 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, QueryError> {
     let wrong = |error| QueryError::of(error, 0);
     let parser = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build();
     let mut statements = parser.and_then(|mut p| p.parse_statements()).map_err(wrong)?;
-    let statement = match (statements.pop_front(), statements.len()) {
+    let mut statement = match (statements.pop_front(), statements.len()) {
         (Some(statement), 0) => statement,
         (None, _) => return Err(QueryError::Statement("there is no statement".to_owned())),
         _ => return Err(QueryError::Statement("send one statement at a time".to_owned())),
     };
     reads(&statement)?;
+    write_joins(&mut statement)?;
     Ok(statement)
 }
 
@@ -86,6 +87,15 @@ fn reads(statement: &Statement) -> Result<(), QueryError> {
             other => Err(QueryError::NotReading(first_words(&other.to_string()))),
         },
         other => Err(QueryError::NotReading(first_words(&other.to_string()))),
+    }
+}
+
+/// Writes ASOF joins as what is planned.
+fn write_joins(statement: &mut Statement) -> Result<(), QueryError> {
+    match statement {
+        Statement::Explain(explain) => write_joins(&mut explain.statement),
+        Statement::Statement(sql) => asof::write_joins(sql),
+        _ => Ok(()),
     }
 }
 

@@ -1,20 +1,24 @@
 //! SQL over a source of a few tags.
 
+mod asof;
 mod functions;
 mod hostile;
 mod rows;
+mod series;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream as streams};
 use serde_json::Value as Json;
 use weir_model::{
-    AssetRow, DataType, Grade, Quality, Sample, Samples, TagId, TagRow, Timestamp, Value,
+    AssetRow, DataType, Grade, Quality, RollupNumbers, RollupRow, RollupsWanted, Sample,
+    SamplePage, SamplesWanted, TagId, TagRow, Timestamp, Value, push_run,
 };
 
-use crate::{Engine, Format, Limits, Pages, QueryError, Source, SourceError, Wanted};
+use crate::{Engine, Format, Limits, Pages, QueryError, RollupPages, Source, SourceError, Wanted};
 
 /// The first sample of every tag: 2026-11-23T08:00:00Z.
 const START: i64 = 1_795_420_800_000_000_000;
@@ -100,31 +104,104 @@ impl Source for Plant {
         }])
     }
 
-    fn samples(&self, tags: Vec<TagId>, from: Timestamp, to: Timestamp) -> Pages {
-        self.tags_read.fetch_add(tags.len(), Ordering::Relaxed);
-        let mut samples = Samples::default();
-        for tag in tags {
-            let of_tag = &self.tags[tag.0 as usize].1;
-            let within = of_tag.iter().filter(|s| s.time >= from && s.time < to);
-            samples.extend(within.map(|sample| (tag, sample.clone())));
+    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, SourceError> {
+        let last = |tag: &TagId| Some((*tag, self.tags[tag.0 as usize].1.last()?.clone()));
+        Ok(tags.iter().filter_map(last).collect())
+    }
+
+    /// Of each stretch the count, sum and ends; nothing of qualities and times.
+    fn rollups(&self, wanted: RollupsWanted) -> RollupPages {
+        let step = wanted.step.nanos();
+        let mut rows: Vec<RollupRow> = Vec::new();
+        for tag in wanted.tags.iter() {
+            for sample in &self.tags[tag.0 as usize].1 {
+                let time = Timestamp::from_nanos(sample.time.nanos().div_euclid(step) * step);
+                if time < wanted.from || time >= wanted.to {
+                    continue;
+                }
+                if rows.last().is_none_or(|row| (row.tag, row.time) != (*tag, time)) {
+                    let (samples, count, numbers) = (0, 0, None);
+                    let (good_ns, uncertain_ns, bad_ns) = (59_000_000_000, 0, 1_000_000_000);
+                    let time_average = None;
+                    let row = RollupRow {
+                        tag: *tag,
+                        time,
+                        samples,
+                        count,
+                        numbers,
+                        time_average,
+                        good_ns,
+                        uncertain_ns,
+                        bad_ns,
+                    };
+                    rows.push(row);
+                }
+                let row = rows.last_mut().unwrap();
+                row.samples += 1;
+                if let Some(x) = sample.value.as_ref().and_then(Value::as_f64) {
+                    let mut numbers = row.numbers.unwrap_or(RollupNumbers {
+                        count: 0,
+                        sum: 0.0,
+                        min: x,
+                        max: x,
+                        first: x,
+                        last: x,
+                    });
+                    (numbers.count, numbers.sum, numbers.last) =
+                        (numbers.count + 1, numbers.sum + x, x);
+                    (numbers.min, numbers.max) = (numbers.min.min(x), numbers.max.max(x));
+                    row.numbers = Some(numbers);
+                    row.count += 1;
+                }
+            }
         }
-        let pages: Vec<Samples> = (0..samples.len())
-            .step_by(100)
-            .map(|from| {
-                let mut page = Samples::default();
-                page.append_range(&samples, from..samples.len().min(from + 100));
-                page
-            })
+        let pages: Vec<_> = rows.chunks(3).map(|rows| Ok(rows.to_vec())).collect();
+        streams::iter(pages).boxed()
+    }
+
+    fn samples(&self, wanted: SamplesWanted) -> Pages {
+        self.tags_read.fetch_add(wanted.tags.len(), Ordering::Relaxed);
+        let mut samples = Vec::new();
+        for tag in wanted.tags.iter() {
+            let of_tag = &self.tags[tag.0 as usize].1;
+            let within = of_tag.iter().filter(|s| s.time >= wanted.from && s.time < wanted.to);
+            samples.extend(within.map(|sample| (*tag, sample.clone())));
+        }
+        let pages: Vec<SamplePage> = samples
+            .chunks(100)
+            .map(|some| page(some, &wanted))
+            .filter(|page| !page.is_empty())
             .collect();
         let read = Arc::clone(&self.samples_read);
         let broken = self.broken.then(|| Err("the disk is gone".into()));
-        let pages = stream::iter(pages).map(move |page| {
-            read.fetch_add(page.len(), Ordering::Relaxed);
+        let pages = streams::iter(pages).map(move |page| {
+            read.fetch_add(page.rows(), Ordering::Relaxed);
             Ok(page)
         });
-        let pages = pages.chain(stream::iter(broken));
-        if self.endless { pages.chain(stream::pending()).boxed() } else { pages.boxed() }
+        let pages = pages.chain(streams::iter(broken));
+        if self.endless { pages.chain(streams::pending()).boxed() } else { pages.boxed() }
     }
+}
+
+/// Samples as a source gives them: what is wanted of them and nothing else.
+fn page(samples: &[(TagId, Sample)], wanted: &SamplesWanted) -> SamplePage {
+    let mut page = SamplePage::default();
+    for (row, (tag, sample)) in samples.iter().enumerate() {
+        push_run(&mut page.tags, *tag, 1);
+        push_run(&mut page.qualities, sample.quality, 1);
+        page.times.push(sample.time.nanos());
+        let number = sample.value.as_ref().and_then(Value::as_f64);
+        page.numbers.push(number.unwrap_or(f64::NAN));
+        page.present.push(number.is_some());
+        if let Some(text) = sample.value.as_ref().and_then(Value::as_text) {
+            page.texts.push(row, &text);
+        }
+    }
+    if let Some(passed) = page.passed(wanted.numbers, wanted.severities) {
+        page.retain(&passed);
+    }
+    page.restrict(wanted.columns);
+    page
 }
 
 fn limits() -> Limits {

@@ -1,4 +1,5 @@
-//! Digital twins, first version: organisations, the ISA-95 asset tree and tags.
+//! Digital twins, first version: organisations, the ISA-95 asset tree, tags, and how long samples
+//! are kept.
 //!
 //! What it is: the documents, the rules that every change of them obeys ([`Draft`]), and a small
 //! directory of them in memory ([`Directory`]) for the paths that cannot wait for a document: ingest,
@@ -26,6 +27,7 @@ mod directory;
 mod draft;
 mod error;
 mod organisation;
+mod retention;
 mod rules;
 mod tag;
 
@@ -35,6 +37,7 @@ pub use directory::{AssetEntry, Directory, TagEntry, TenantView};
 pub use draft::Draft;
 pub use error::TwinError;
 pub use organisation::{Organisation, Organisations, RESERVED_PREFIX};
+pub use retention::{Retentions, SampleRetention};
 pub use rules::{
     DESCRIPTION_BYTES_MAX, LANGUAGES_MAX, NAME_BYTES_MAX, Names, check_description, check_name,
     check_names,
@@ -47,5 +50,10 @@ use weir_store::Schema;
 
 /// Adds this crate's collections.
 pub fn schema(schema: Schema) -> Schema {
-    schema.with::<Organisations>().with::<Assets>().with::<Tags>().with::<Counters>()
+    schema
+        .with::<Organisations>()
+        .with::<Assets>()
+        .with::<Tags>()
+        .with::<Counters>()
+        .with::<Retentions>()
 }

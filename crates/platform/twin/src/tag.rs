@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use weir_model::{DataDomain, DataType, FieldError, Grade, Identifier, TagId, Unit};
+use weir_model::{DataDomain, DataType, FieldError, Grade, Identifier, Interpolation, TagId, Unit};
 use weir_store::{Collection, History, Index};
 
 use crate::rules::{Faults, Names, check_description, check_name, check_names};
@@ -62,6 +62,9 @@ pub struct Tag {
     /// The names of an enumeration's states.
     #[serde(default)]
     pub labels: BTreeMap<i64, String>,
+    /// What its value is between two samples; without it what its type says.
+    #[serde(default)]
+    pub interpolation: Option<Interpolation>,
     /// The device it is read from; without it samples come over HTTP.
     #[serde(default)]
     pub source: Option<Source>,
@@ -144,6 +147,9 @@ impl Tag {
             faults.check("/range", self.check_range(range));
         }
         faults.check("/labels", self.check_labels());
+        if self.interpolation == Some(Interpolation::Linear) && !self.data_type.has_lines() {
+            faults.add("/interpolation", "only between numbers there is a line");
+        }
         if let Some(source) = &self.source {
             source.check(&mut faults);
         }

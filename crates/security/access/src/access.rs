@@ -202,11 +202,13 @@ impl Access {
         &self.inner.hasher
     }
 
-    pub(crate) fn session_idle(&self) -> Duration {
+    /// How long a session lasts that nobody uses.
+    pub fn session_idle(&self) -> Duration {
         self.inner.options.session_idle
     }
 
-    pub(crate) fn session_life(&self) -> Duration {
+    /// How long a session lasts at the most.
+    pub fn session_life(&self) -> Duration {
         self.inner.options.session_life
     }
 

@@ -43,6 +43,10 @@ actions! {
     SampleWrite = "sample:write";
     /// Delete values that are stored.
     SampleDelete = "sample:delete";
+    /// See how long values are kept.
+    RetentionRead = "retention:read";
+    /// Say how long values are kept.
+    RetentionWrite = "retention:write";
     /// See devices and their states.
     DeviceRead = "device:read";
     /// Create, change, test and restart devices.

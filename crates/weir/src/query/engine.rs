@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::flight::Guest;
 use anyhow::Context;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use weir_model::{AssetRow, TagId, TagRow, Timestamp};
+use weir_model::{AssetRow, RollupsWanted, Sample, SamplesWanted, TagId, TagRow};
 use weir_node::config::Config;
-use weir_node::query::{QueryEngine, QueryError, QueryFormat, QuerySource};
-use weir_query::{Engine, Format, Limits, Pages, Source, SourceError, Wanted};
+use weir_node::query::{
+    FlightAnswer, FlightBody, FlightCall, FlightVisitor, QueryEngine, QueryError, QueryFormat,
+    QuerySource,
+};
+use weir_query::{Engine, Format, Limits, Pages, RollupPages, Source, SourceError, Wanted};
 
 /// The engine of a node with these settings.
 pub(crate) fn engine(config: &Config) -> anyhow::Result<Option<Arc<dyn QueryEngine>>> {
@@ -22,10 +26,13 @@ pub(crate) fn engine(config: &Config) -> anyhow::Result<Option<Arc<dyn QueryEngi
         ..Limits::default()
     };
     let engine = Engine::new(limits).context("could not start the threads for SQL")?;
-    Ok(Some(Arc::new(Sql(engine))))
+    Ok(Some(Arc::new(Sql { engine: Arc::new(engine), flight: weir_flight::Server::new() })))
 }
 
-struct Sql(Engine);
+struct Sql {
+    engine: Arc<Engine>,
+    flight: weir_flight::Server,
+}
 
 impl QueryEngine for Sql {
     fn run(
@@ -39,12 +46,17 @@ impl QueryEngine for Sql {
             QueryFormat::Csv => Format::Csv,
             QueryFormat::Arrow => Format::Arrow,
         };
-        let answer = self.0.run(sql, format, Arc::new(Seen(source)));
+        let answer = self.engine.run(sql, format, Arc::new(Seen(source)));
         async move { answer.await.map(|answer| answer.bytes).map_err(told) }.boxed()
+    }
+
+    fn flight(&self, call: FlightCall, visitor: FlightVisitor) -> BoxFuture<'_, FlightAnswer> {
+        let guest = Arc::new(Guest { engine: Arc::clone(&self.engine), visitor });
+        async move { self.flight.answer(call, guest).await.map(FlightBody::new) }.boxed()
     }
 }
 
-fn told(error: weir_query::QueryError) -> QueryError {
+pub(super) fn told(error: weir_query::QueryError) -> QueryError {
     use weir_query::QueryError as E;
     let text = error.to_string();
     match error {
@@ -62,7 +74,7 @@ fn told(error: weir_query::QueryError) -> QueryError {
 }
 
 /// What a caller may see, as the engine reads it.
-struct Seen(Arc<dyn QuerySource>);
+pub(super) struct Seen(pub(super) Arc<dyn QuerySource>);
 
 impl Source for Seen {
     fn numbers(&self, wanted: Wanted<'_>) -> Result<Vec<(TagId, String)>, SourceError> {
@@ -77,7 +89,15 @@ impl Source for Seen {
         self.0.assets()
     }
 
-    fn samples(&self, tags: Vec<TagId>, from: Timestamp, to: Timestamp) -> Pages {
-        self.0.samples(tags, from, to)
+    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, SourceError> {
+        self.0.last(tags)
+    }
+
+    fn samples(&self, wanted: SamplesWanted) -> Pages {
+        self.0.samples(wanted)
+    }
+
+    fn rollups(&self, wanted: RollupsWanted) -> RollupPages {
+        self.0.rollups(wanted)
     }
 }

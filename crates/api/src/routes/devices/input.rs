@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
 use weir_connect::{Device, Point, Scaling, TemplatePoint, WriteLimits};
-use weir_model::{DataDomain, DataType, Grade, Identifier, TagId, Unit};
+use weir_model::{DataDomain, DataType, Grade, Identifier, Interpolation, TagId, Unit};
 use weir_twin::{Source, Tag, ValueRange};
 
 use crate::failure::Failure;
@@ -152,6 +152,10 @@ pub(in crate::routes) struct PointInput {
     /// The names of an enumeration's states.
     #[serde(default)]
     labels: BTreeMap<i64, String>,
+    /// What a value is between two samples; without it the line between them for tags of type `f64`, and
+    /// the earlier one for all others.
+    #[serde(default)]
+    interpolation: Option<Interpolation>,
     /// Its own grade, as answers call it; where it is given, it counts and `grade` does not.
     #[serde(default, deserialize_with = "given", skip_serializing)]
     #[schema(value_type = Option<Grade>)]
@@ -303,6 +307,7 @@ impl PointInput {
             domain: tag.domain,
             range: tag.range,
             labels: tag.labels,
+            interpolation: tag.interpolation,
             own_grade: None,
             version: None,
             _unit_symbol: Told,
@@ -329,6 +334,7 @@ impl PointInput {
             domain: point.domain,
             range: point.range.map(|range| ValueRange { low: range.low, high: range.high }),
             labels: point.labels,
+            interpolation: point.interpolation,
             own_grade: None,
             version: None,
             _unit_symbol: Told,
@@ -364,6 +370,7 @@ impl PointInput {
             domain: self.domain,
             range: self.range,
             labels: self.labels.clone(),
+            interpolation: self.interpolation,
             source: Some(source),
         })
     }

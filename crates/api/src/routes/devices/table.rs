@@ -39,7 +39,7 @@ const OF_DEVICE: [Column; 7] = [
 ];
 
 /// The columns that belong to the point.
-const OF_POINT: [Column; 15] = [
+const OF_POINT: [Column; 16] = [
     ("point", "id", Cell::Text),
     ("name", "name", Cell::Text),
     ("names", "names", Cell::Json),
@@ -52,6 +52,7 @@ const OF_POINT: [Column; 15] = [
     ("write", "write", Cell::Json),
     ("range", "range", Cell::Json),
     ("labels", "labels", Cell::Json),
+    ("interpolation", "interpolation", Cell::Text),
     ("asset", "asset", Cell::Text),
     ("grade", "grade", Cell::Text),
     ("domain", "domain", Cell::Text),

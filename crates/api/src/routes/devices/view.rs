@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use weir_access::Action;
 use weir_connect::{Device, DeviceStatus, Scaling, WriteLimits};
-use weir_model::{DataDomain, DataType, Grade, Identifier, Unit};
+use weir_model::{DataDomain, DataType, Grade, Identifier, Interpolation, Unit};
 use weir_store::Versioned;
 use weir_twin::{Source, Tag, ValueRange};
 
@@ -118,6 +118,9 @@ struct PointView {
     range: Option<ValueRange>,
     /// The names of an enumeration's states.
     labels: BTreeMap<i64, String>,
+    /// What a value is between two samples; null where its type says it: the line between them for
+    /// `f64`, the earlier one for all others.
+    interpolation: Option<Interpolation>,
     /// The newest sample; null before the first and for callers who may not read samples.
     last: Option<SampleView>,
     /// The version of the tag.
@@ -166,7 +169,8 @@ impl PointView {
             domain: tag.domain,
             range: tag.range,
             labels: tag.labels,
-            last: last.flatten().as_ref().map(SampleView::from),
+            interpolation: tag.interpolation,
+            last: last.flatten().as_ref().map(SampleView::listed),
             version: found.version,
         }))
     }

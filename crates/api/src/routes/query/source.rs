@@ -1,18 +1,19 @@
 //! What the caller may see, as SQL reads it.
 
+mod rollups;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use futures::{StreamExt, stream};
 use weir_access::Action;
-use weir_historian::{Historian, HistorianError};
-use weir_model::{AssetRow, Identifier, Samples, TagId, TagRow, TenantId, Timestamp};
+use weir_model::{AssetRow, Identifier, RollupsWanted, Sample, SamplesWanted, TagId, TagRow};
 use weir_store::Collection;
 use weir_twin::{Assets, TagEntry, Tags, TenantView};
 
 use crate::door::Visit;
 use crate::failure::Failure;
-use crate::query::{QuerySource, QuerySourceError, SamplePages};
+use crate::query::{QuerySource, QuerySourceError, RollupPages, SamplePages};
 use crate::routes::tags;
 
 /// The protocol of tags that are not read from a device.
@@ -22,10 +23,10 @@ const HTTP: &str = "http";
 const PAGE: usize = 1000;
 
 /// What a caller may see.
-pub(super) struct Seen(Visit);
+pub(in crate::routes) struct Seen(Visit);
 
 impl Seen {
-    pub(super) fn by(visit: Visit) -> Self {
+    pub(in crate::routes) fn by(visit: Visit) -> Self {
         Self(visit)
     }
 }
@@ -193,47 +194,20 @@ impl QuerySource for Seen {
         Ok(self.asset_rows()?)
     }
 
-    fn samples(&self, tags: Vec<TagId>, from: Timestamp, to: Timestamp) -> SamplePages {
-        let historian = self.0.state().historian.clone();
-        let reading =
-            Reading { historian, tenant: self.0.tenant(), tags, place: 0, from, at: from, to };
-        let pages = stream::try_unfold(reading, |reading| async move {
-            Ok::<_, QuerySourceError>(reading.next().await?)
+    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, QuerySourceError> {
+        Ok(self.0.state().historian.last_of(self.0.tenant(), tags))
+    }
+
+    fn samples(&self, wanted: SamplesWanted) -> SamplePages {
+        let reading = self.0.state().historian.bulk(self.0.tenant(), wanted);
+        let pages = stream::try_unfold(reading, |mut reading| async move {
+            let page = reading.next().await?;
+            Ok::<_, QuerySourceError>(page.map(|page| (page, reading)))
         });
         pages.boxed()
     }
-}
 
-/// Samples that are read at one time.
-const PAGE_SAMPLES: usize = 8192;
-
-/// A reading that goes from tag to tag.
-struct Reading {
-    historian: Historian,
-    tenant: TenantId,
-    tags: Vec<TagId>,
-    /// Which of the tags is read.
-    place: usize,
-    from: Timestamp,
-    /// From when on it is read next.
-    at: Timestamp,
-    to: Timestamp,
-}
-
-impl Reading {
-    /// The next page that has samples, and the reading as it goes on.
-    async fn next(mut self) -> Result<Option<(Samples, Self)>, HistorianError> {
-        while let Some(tag) = self.tags.get(self.place).copied() {
-            let (from, to) = (self.at, self.to);
-            let page = self.historian.range(self.tenant, tag, from, to, PAGE_SAMPLES).await?;
-            match page.last() {
-                Some(last) if page.len() == PAGE_SAMPLES => self.at = last.time.saturating_add(1),
-                _ => (self.place, self.at) = (self.place + 1, self.from),
-            }
-            if !page.is_empty() {
-                return Ok(Some((page.into_iter().map(|sample| (tag, sample)).collect(), self)));
-            }
-        }
-        Ok(None)
+    fn rollups(&self, wanted: RollupsWanted) -> RollupPages {
+        rollups::pages(self.0.state().historian.clone(), self.0.tenant(), wanted)
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use weir_model::{Identifier, Timestamp};
 use weir_twin::{TagEntry, Tags, TenantView};
 
-use super::view::{HTTP, TagView, shown};
+use super::view::{HTTP, TagView, listed};
 use crate::body::Query;
 use crate::cursor;
 use crate::door::Visit;
@@ -98,7 +98,7 @@ pub(super) async fn list(
         keys.filter_map(|key| snap.get::<Tags>(visit.tenant(), &key).transpose())
             .collect::<Result<Vec<_>, weir_store::StoreError>>()
     })?;
-    let items = documents.into_iter().map(|found| shown(&visit, found));
+    let items = documents.into_iter().map(|found| listed(&visit, found));
     Ok(Json(Listing { items: items.collect::<Result<_, _>>()?, next }))
 }
 
@@ -188,7 +188,7 @@ fn by_time(
 ) -> Vec<(String, Arc<TagEntry>)> {
     let historian = &visit.state().historian;
     let time = |tag: &TagEntry| {
-        historian.last(visit.tenant(), tag.tag).map_or(Timestamp::MIN, |sample| sample.time).nanos()
+        historian.last_time(visit.tenant(), tag.tag).unwrap_or(Timestamp::MIN).nanos()
     };
     let after = after.map(|(mark, key)| (std::cmp::Reverse(mark.parse().unwrap_or(i64::MAX)), key));
     let mut found: Vec<_> = view

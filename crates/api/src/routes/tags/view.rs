@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use weir_access::Action;
 use weir_model::{
-    DataDomain, DataType, Grade, Identifier, Quality, Sample, Timestamp, Unit, Value,
+    DataDomain, DataType, Grade, Identifier, Interpolation, Quality, Sample, Timestamp, Unit, Value,
 };
 use weir_store::Versioned;
 use weir_twin::{Source, Tag, ValueRange};
@@ -23,7 +23,7 @@ pub(super) const HTTP: &str = "http";
     "id": "88.100/reactor-pressure", "name": "Reactor pressure", "names": {"zh-CN": "反应器压力"},
     "description": "", "unit": "kPa{gauge}", "unit_symbol": "kPa(g)", "data_type": "f64",
     "asset": "88.100/reactor", "grade": "general", "own_grade": null, "domain": "production",
-    "range": {"low": 0.0, "high": 3000.0}, "labels": {}, "protocol": "modbus",
+    "range": {"low": 0.0, "high": 3000.0}, "labels": {}, "interpolation": null, "protocol": "modbus",
     "device": "88.100/plc-1", "source": null,
     "last": {"time": "2026-11-23T08:00:00.5Z", "value": 2705.0, "quality": "good"}, "version": 3
 }))]
@@ -57,6 +57,9 @@ pub(in crate::routes) struct TagView {
     range: Option<ValueRange>,
     /// The names of an enumeration's states.
     labels: BTreeMap<i64, String>,
+    /// What a value is between two samples; null where its type says it: the line between them for
+    /// `f64`, the earlier one for all others.
+    interpolation: Option<Interpolation>,
     /// The protocol it is read over; `http` where samples are sent.
     protocol: String,
     /// The device it is read from.
@@ -85,12 +88,34 @@ pub(crate) struct SampleView {
     /// `bad:0x80310000`.
     #[schema(value_type = String)]
     pub(crate) quality: Quality,
+    /// How many elements the array has that is left out of a list; the tag itself or its samples tell them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<usize>)]
+    pub(crate) elements: Option<usize>,
+}
+
+/// Elements of an array beyond which it is left out of lists: a waveform is a megabyte of JSON.
+const LISTED_ELEMENTS_MAX: usize = 64;
+
+impl SampleView {
+    /// As it is shown among many.
+    pub(crate) fn listed(sample: &Sample) -> Self {
+        match &sample.value {
+            Some(Value::Array(items)) if items.len() > LISTED_ELEMENTS_MAX => Self {
+                time: sample.time,
+                value: None,
+                quality: sample.quality,
+                elements: Some(items.len()),
+            },
+            _ => Self::from(sample),
+        }
+    }
 }
 
 impl From<&Sample> for SampleView {
     fn from(sample: &Sample) -> Self {
         let value = sample.value.as_ref().map(Value::to_json);
-        Self { time: sample.time, value, quality: sample.quality }
+        Self { time: sample.time, value, quality: sample.quality, elements: None }
     }
 }
 
@@ -109,6 +134,19 @@ pub(in crate::routes) fn redacted(visit: &Visit, tag: Tag) -> Result<Tag, Failur
 
 /// A tag as the caller is shown it.
 pub(in crate::routes) fn shown(visit: &Visit, found: Versioned<Tag>) -> Result<TagView, Failure> {
+    view(visit, found, |sample| SampleView::from(sample))
+}
+
+/// A tag as the caller is shown it among others.
+pub(super) fn listed(visit: &Visit, found: Versioned<Tag>) -> Result<TagView, Failure> {
+    view(visit, found, SampleView::listed)
+}
+
+fn view(
+    visit: &Visit,
+    found: Versioned<Tag>,
+    of: impl Fn(&Sample) -> SampleView,
+) -> Result<TagView, Failure> {
     let may_read = visit.allow(Action::SampleRead).is_ok();
     let asset = found.record.asset.as_ref().map(Identifier::folded);
     let grade = visit.directory(|view| view.grade(found.record.grade, asset.as_deref()))?;
@@ -129,10 +167,11 @@ pub(in crate::routes) fn shown(visit: &Visit, found: Versioned<Tag>) -> Result<T
         domain: tag.domain,
         range: tag.range,
         labels: tag.labels,
+        interpolation: tag.interpolation,
         protocol: protocol.unwrap_or_else(|| HTTP.to_owned()),
         device: tag.source.as_ref().map(|source| source.device.clone()),
         source: tag.source,
-        last: last.as_ref().map(SampleView::from),
+        last: last.as_ref().map(of),
         version: found.version,
     })
 }

@@ -1,148 +1,111 @@
 //! The grammar of UCUM codes (case sensitive, "The Unified Code for Units of Measure" 2.2,
-//! clauses 5 to 12), as far as to tell a code from any other text.
+//! clauses 5 to 12): what a code is made of.
 
-/// Metric prefixes (tables 1 and clause 4.5, binary ones).
-const PREFIXES: &[&str] = &[
-    "Y", "Z", "E", "P", "T", "G", "M", "k", "h", "da", "d", "c", "m", "u", "n", "p", "f", "a", "z",
-    "y", "Ki", "Mi", "Gi", "Ti",
-];
-
-/// Units that take a metric prefix.
-const METRIC: &[&str] = &[
-    "m", "s", "g", "rad", "K", "C", "cd", "mol", "sr", "Hz", "N", "Pa", "J", "W", "A", "V", "F",
-    "Ohm", "S", "Wb", "Cel", "T", "H", "lm", "lx", "Bq", "Gy", "Sv", "l", "L", "ar", "t", "bar",
-    "u", "eV", "pc", "dyn", "erg", "P", "St", "Gal", "Mx", "G", "Oe", "Gb", "sb", "Lmb", "ph",
-    "Ci", "R", "RAD", "REM", "Np", "B", "B[SPL]", "B[V]", "B[mV]", "B[uV]", "B[W]", "B[kW]", "bit",
-    "By", "Bd", "kat", "U", "[iU]", "[IU]", "mho", "eq", "osm", "g%", "tex", "m[H2O]", "m[Hg]",
-    "cal", "cal_th", "cal_IT", "gf", "st", "[G]", "[c]", "[h]", "[k]", "[e]", "[ly]", "[g]",
-];
-
-/// Units that take no prefix.
-const PLAIN: &[&str] = &[
-    "10*",
-    "10^",
-    "[pi]",
-    "%",
-    "[ppth]",
-    "[ppm]",
-    "[ppb]",
-    "[pptr]",
-    "gon",
-    "deg",
-    "'",
-    "''",
-    "min",
-    "h",
-    "d",
-    "a",
-    "a_t",
-    "a_j",
-    "a_g",
-    "wk",
-    "mo",
-    "mo_s",
-    "mo_j",
-    "mo_g",
-    "atm",
-    "att",
-    "[lbf_av]",
-    "AU",
-    "[in_i]",
-    "[ft_i]",
-    "[yd_i]",
-    "[mi_i]",
-    "[fth_i]",
-    "[nmi_i]",
-    "[kn_i]",
-    "[mil_i]",
-    "[sin_i]",
-    "[sft_i]",
-    "[syd_i]",
-    "[cin_i]",
-    "[cft_i]",
-    "[cyd_i]",
-    "[gal_us]",
-    "[bbl_us]",
-    "[qt_us]",
-    "[pt_us]",
-    "[foz_us]",
-    "[gal_br]",
-    "[qt_br]",
-    "[pt_br]",
-    "[foz_br]",
-    "[gr]",
-    "[lb_av]",
-    "[oz_av]",
-    "[dr_av]",
-    "[ston_av]",
-    "[lton_av]",
-    "[scwt_av]",
-    "[lcwt_av]",
-    "[stone_av]",
-    "[lb_tr]",
-    "[oz_tr]",
-    "[degF]",
-    "[degR]",
-    "[Btu]",
-    "[Btu_IT]",
-    "[Btu_th]",
-    "[HP]",
-    "[psi]",
-    "[pH]",
-    "circ",
-    "sph",
-    "bit_s",
-    "[car_m]",
-    "[in_i'H2O]",
-    "[in_i'Hg]",
-    "[p'diop]",
-    "%[slope]",
-    "[mesh_i]",
-    "[CFU]",
-    "[PFU]",
-    "[acr_us]",
-    "[mi_us]",
-];
+use super::atoms::{ATOMS, Atom, PREFIXES};
 
 /// Most brackets within brackets: a bound for the recursion, beyond what any unit needs.
 const DEPTH_MAX: usize = 8;
 
-/// Whether a text is a UCUM code.
-pub(super) fn is_code(text: &str) -> bool {
-    let term = text.strip_prefix('/').unwrap_or(text);
-    text.is_ascii() && whole_term(term, 0)
+/// A part of a code.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Part<'a> {
+    /// A unit to a power, with the factor of its prefix as a decimal.
+    Unit {
+        /// The prefix's factor.
+        prefix: Option<&'static str>,
+        /// The unit.
+        atom: &'static Atom,
+        /// The power, [`i32::MAX`] where it is beyond.
+        exponent: i32,
+    },
+    /// A whole number, which is multiplied or divided by.
+    Factor {
+        /// Its digits.
+        digits: &'a str,
+        /// Whether it divides.
+        divides: bool,
+    },
+    /// What stands in curly brackets.
+    Note(&'a str),
 }
 
-fn whole_term(text: &str, depth: usize) -> bool {
-    depth <= DEPTH_MAX && term(text, depth).is_some_and(str::is_empty)
+/// Takes parts as they are found. Where the text turns out to be no code, it has been given some.
+type Visit<'a, 'v> = &'v mut dyn FnMut(Part<'a>);
+
+/// Whether a text is a UCUM code.
+pub(super) fn is_code(text: &str) -> bool {
+    read(text, &mut |_| {})
+}
+
+/// Reads a text as a UCUM code, part by part; whether it is one.
+pub(super) fn read<'a>(text: &'a str, visit: Visit<'a, '_>) -> bool {
+    let (term, divides) = match text.strip_prefix('/') {
+        Some(term) => (term, true),
+        None => (text, false),
+    };
+    text.is_ascii() && whole_term(term, divides, false, 0, visit)
+}
+
+/// A term that ends with the text. `first` says whether its first component divides, `all` whether
+/// all of it does.
+fn whole_term<'a>(
+    text: &'a str,
+    first: bool,
+    all: bool,
+    depth: usize,
+    visit: Visit<'a, '_>,
+) -> bool {
+    depth <= DEPTH_MAX && term(text, first, all, depth, visit).is_some_and(str::is_empty)
 }
 
 /// Components joined by `.` and `/`; what is left behind them.
-fn term(text: &str, depth: usize) -> Option<&str> {
-    let mut rest = component(text, depth)?;
+fn term<'a>(
+    text: &'a str,
+    first: bool,
+    all: bool,
+    depth: usize,
+    visit: Visit<'a, '_>,
+) -> Option<&'a str> {
+    let mut rest = component(text, first != all, depth, visit)?;
     while let Some(next) = rest.strip_prefix(['.', '/']) {
-        rest = component(next, depth)?;
+        rest = component(next, rest.starts_with('/') != all, depth, visit)?;
     }
     Some(rest)
 }
 
-fn component(text: &str, depth: usize) -> Option<&str> {
+fn component<'a>(
+    text: &'a str,
+    divides: bool,
+    depth: usize,
+    visit: Visit<'a, '_>,
+) -> Option<&'a str> {
     if let Some(inner) = text.strip_prefix('(') {
         let end = closing(inner)?;
-        return whole_term(&inner[..end], depth + 1).then(|| &inner[end + 1..]);
+        let whole = whole_term(&inner[..end], false, divides, depth + 1, visit);
+        return whole.then(|| &inner[end + 1..]);
     }
     if text.starts_with('{') {
-        return annotation(text);
+        return annotation(text, visit);
     }
     let rest = match simple(text) {
-        Some(rest) => exponent(rest),
+        Some((prefix, atom, rest)) => {
+            let (exponent, rest) = exponent(rest);
+            let exponent = if divides { exponent.saturating_neg() } else { exponent };
+            visit(Part::Unit { prefix, atom, exponent });
+            rest
+        }
         // A factor: a whole number on its own.
         None => {
             let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-            if digits == 0 { return None } else { &text[digits..] }
+            let (digits, rest) = text.split_at(digits);
+            if digits.is_empty() {
+                return None;
+            }
+            visit(Part::Factor { digits, divides });
+            rest
         }
     };
-    if rest.starts_with('{') { annotation(rest) } else { Some(rest) }
+    if rest.starts_with('{') { annotation(rest, visit) } else { Some(rest) }
 }
 
 /// Where the bracket that is open already ends.
@@ -161,26 +124,42 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-fn annotation(text: &str) -> Option<&str> {
+fn annotation<'a>(text: &'a str, visit: Visit<'a, '_>) -> Option<&'a str> {
     let end = text.find('}')?;
     let inner = &text[1..end];
-    inner.bytes().all(|b| (33..=126).contains(&b) && b != b'{').then(|| &text[end + 1..])
+    let fits = inner.bytes().all(|b| (33..=126).contains(&b) && b != b'{');
+    fits.then(|| {
+        visit(Part::Note(inner));
+        &text[end + 1..]
+    })
 }
 
-fn exponent(text: &str) -> &str {
+fn exponent(text: &str) -> (i32, &str) {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
-    if digits == 0 { text } else { &unsigned[digits..] }
+    if digits == 0 {
+        return (1, text);
+    }
+    let (digits, rest) = unsigned.split_at(digits);
+    let exponent = digits.parse().unwrap_or(i32::MAX);
+    (if text.starts_with('-') { -exponent } else { exponent }, rest)
 }
 
 /// The longest unit, with a prefix or without, that the text begins with and that ends where a
-/// unit may end.
-fn simple(text: &str) -> Option<&str> {
-    let atoms = METRIC.iter().chain(PLAIN).filter_map(|atom| text.strip_prefix(atom));
-    let prefixed = PREFIXES.iter().filter_map(|prefix| text.strip_prefix(prefix));
-    let prefixed =
-        prefixed.flat_map(|rest| METRIC.iter().filter_map(move |atom| rest.strip_prefix(atom)));
-    atoms.chain(prefixed).filter(|rest| ends_here(rest)).min_by_key(|rest| rest.len())
+/// unit may end: the factor of its prefix, the unit, and what is left.
+fn simple(text: &str) -> Option<(Option<&'static str>, &'static Atom, &str)> {
+    let atoms = ATOMS.iter();
+    let alone = atoms.filter_map(|atom| Some((None, atom, text.strip_prefix(atom.code)?)));
+    let prefixed = PREFIXES.iter().filter_map(|(prefix, factor)| {
+        let rest = text.strip_prefix(prefix)?;
+        let atoms = ATOMS.iter().filter(|atom| atom.metric);
+        Some(
+            atoms
+                .filter_map(move |atom| Some((Some(*factor), atom, rest.strip_prefix(atom.code)?))),
+        )
+    });
+    let found = alone.chain(prefixed.flatten()).filter(|(_, _, rest)| ends_here(rest));
+    found.min_by_key(|(_, _, rest)| rest.len())
 }
 
 fn ends_here(rest: &str) -> bool {

@@ -112,7 +112,7 @@ pub(crate) struct VerifiedFile {
 
 impl Verified {
     /// Reads bytes of the part before the tail.
-    fn read(&self, start: u64, length: usize) -> Result<Bytes, HistorianError> {
+    pub(crate) fn read(&self, start: u64, length: usize) -> Result<Bytes, HistorianError> {
         let end = start.checked_add(length as u64).filter(|end| *end <= self.data_bytes);
         let end = end.ok_or_else(|| {
             HistorianError::corrupt(&self.path, start, "a page lies beyond the pages")

@@ -1,10 +1,10 @@
 //! Columns of a row group: numbers that stay the same for long, and values that few rows have.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 use parquet::basic::Encoding;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::schema::types::ColumnDescPtr;
@@ -22,8 +22,8 @@ const PAGE_RUNS_MAX: usize = 8192;
 /// Bytes of values after which a page of texts or arrays ends.
 const PAGE_BYTES_MAX: usize = 64 << 10;
 
-/// Bytes of distinct texts that are written by their place in a dictionary.
-const TEXTS_BYTES_MAX: usize = 32 << 10;
+/// Bytes of distinct texts that are written by their place in a dictionary: four thousand alarms.
+const TEXTS_BYTES_MAX: usize = 128 << 10;
 
 /// Doubles after which a page of them ends.
 const PAGE_DOUBLES_MAX: usize = 8192;
@@ -347,10 +347,10 @@ impl BytesColumn {
         compressor: &mut Compressor,
         scratch: &mut Scratch,
     ) -> io::Result<()> {
-        let place = self.place(value);
-        // A page has places or values as they are, not both.
-        let others = if place.is_some() { self.values.len() } else { self.runs.len() };
-        if others > 0 {
+        // A page has places or values as they are, not both. One that has values keeps to them: with a
+        // page for each value that has a place among many that have none, pages would be longer than values.
+        let place = if self.values.is_empty() { self.place(value) } else { None };
+        if place.is_none() && !self.runs.is_empty() {
             self.end_page(compressor, scratch)?;
         }
         self.levels.push(true, 1);

@@ -12,6 +12,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 use weir_model::{Kind, Value};
 
+use super::array;
 use super::read::Wanted;
 use super::scale::{Scale, double};
 use super::schema::{column, kind};
@@ -53,13 +54,17 @@ fn same<T: PartialEq + Copy>(min: Option<&T>, max: Option<&T>) -> Option<T> {
 }
 
 /// A column that may have one value.
-enum Column<'a, T> {
+pub(crate) enum Column<'a, T> {
+    /// In all rows.
     Constant(T),
+    /// One for each row.
     Values(&'a [T]),
 }
 
 impl<T: Copy> Column<'_, T> {
-    fn get(&self, row: usize) -> T {
+    /// That of a row.
+    #[inline]
+    pub(crate) fn get(&self, row: usize) -> T {
         match self {
             Self::Constant(value) => *value,
             Self::Values(values) => values[row],
@@ -68,13 +73,15 @@ impl<T: Copy> Column<'_, T> {
 }
 
 /// The columns of a batch of format 2.
-struct Batch<'a> {
-    batch: &'a RecordBatch,
-    constants: &'a Constants,
+pub(crate) struct Batch<'a> {
+    pub(crate) batch: &'a RecordBatch,
+    pub(crate) constants: &'a Constants,
 }
 
 impl<'a> Batch<'a> {
-    fn column<T: ArrowPrimitiveType>(
+    /// A column of numbers, of which `native` makes its type from the bits of a constant; none where it
+    /// is not there.
+    pub(crate) fn column<T: ArrowPrimitiveType>(
         &self,
         name: &str,
         index: usize,
@@ -135,8 +142,7 @@ pub(crate) fn format_2(
             }
             kind::TEXT => Some(Value::Text(texts.filter(|t| t.is_valid(row))?.value(row).into())),
             kind::ARRAY => {
-                let mut value = bytes.filter(|bytes| bytes.is_valid(row))?.value(row);
-                Some(Value::decode(&mut value).ok()?)
+                Some(array::decode(bytes.filter(|bytes| bytes.is_valid(row))?.value(row))?)
             }
             integers => Some(Kind::from_byte(integers)?.value(integer as u64)?),
         };
@@ -147,7 +153,7 @@ pub(crate) fn format_2(
 }
 
 /// Nanoseconds of a time in units of so many, and some after it; none outside the range.
-fn time(units: i64, nanos_per_unit: i64, nanos: i64) -> Option<i64> {
+pub(crate) fn time(units: i64, nanos_per_unit: i64, nanos: i64) -> Option<i64> {
     match units.checked_mul(nanos_per_unit) {
         Some(time) => time.checked_add(nanos),
         // The first unit begins before the range of nanoseconds.

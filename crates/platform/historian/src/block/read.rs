@@ -1,5 +1,7 @@
 //! Reading a block: the pages that may hold what is asked for, verified, row by row.
 
+mod stretch;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -13,17 +15,22 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
+use weir_model::NumberRange;
 
 use super::Block;
+use super::bounds;
 use super::checksum::{METADATA_KEY, Verified, VerifiedFile, parse_list};
 use super::decode::{self, Constants};
 use super::schema::{column, format_of};
 use crate::HistorianError;
+use crate::rollup::{self, Directory};
 use crate::row::Row;
+
+pub(crate) use stretch::{Stretch, entry_of};
 
 /// Blocks whose footers stay in memory: the days of a chart and some more.
 const OPEN_BLOCKS_MAX: usize = 32;
@@ -40,6 +47,8 @@ pub(crate) struct OpenBlock {
     format: u32,
     verified: Arc<Verified>,
     metadata: ArrowReaderMetadata,
+    /// Between which numbers the values of each page are, where the file tells.
+    numbers: Option<Vec<NumberRange>>,
 }
 
 /// The blocks opened last.
@@ -118,7 +127,49 @@ impl OpenBlock {
         let chunks = chunks.ok_or_else(|| damage(entry.tail_offset, "it has no checksums"))?;
         let data_bytes = entry.tail_offset;
         let verified = Arc::new(Verified { file, path: path.to_owned(), data_bytes, chunks });
-        Ok(Self { id: entry.id, format, verified, metadata })
+        let numbers = values.into_iter().flatten().find(|pair| pair.key == bounds::METADATA_KEY);
+        let numbers = numbers.and_then(|pair| bounds::parse(pair.value.as_deref()?));
+        Ok(Self { id: entry.id, format, verified, metadata, numbers })
+    }
+
+    /// The format of the file.
+    pub(super) fn format(&self) -> u32 {
+        self.format
+    }
+
+    /// The file, to read from it.
+    pub(super) fn file(&self) -> VerifiedFile {
+        VerifiedFile::new(Arc::clone(&self.verified))
+    }
+
+    /// What the footer says.
+    pub(super) fn metadata(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
+    }
+
+    /// The same as the library's readers take it.
+    pub(super) fn reader_metadata(&self) -> &ArrowReaderMetadata {
+        &self.metadata
+    }
+
+    /// Between which numbers the values of each page are, in order; none where the file does not tell.
+    pub(super) fn numbers(&self) -> Option<&[NumberRange]> {
+        self.numbers.as_deref()
+    }
+
+    /// Where its rollups are; none where it has none.
+    pub(crate) fn rollups(&self) -> Option<Arc<Directory>> {
+        let values = self.metadata.metadata().file_metadata().key_value_metadata();
+        let text = values?.iter().find(|pair| pair.key == rollup::METADATA_KEY)?;
+        Directory::parse(text.value.as_deref()?).map(Arc::new)
+    }
+
+    /// Bytes of the file that are no pages.
+    ///
+    /// # Errors
+    /// [`HistorianError::Corrupt`], [`HistorianError::Io`].
+    pub(crate) fn read_part(&self, offset: u64, length: usize) -> Result<Bytes, HistorianError> {
+        self.verified.read(offset, length)
     }
 
     /// The rows of a row group's pages that may hold what is asked for; none to skip the group.
@@ -145,7 +196,7 @@ impl OpenBlock {
             ),
             _ => true,
         });
-        let (from, to) = self.times(group, wanted);
+        let (from, to) = self.times(group, wanted.from, wanted.to);
         let time = pages(column::TIME, &|index, page| match index {
             ColumnIndexMetaData::INT64(index) => {
                 within(index.min_value(page).copied(), index.max_value(page).copied(), from, to)
@@ -161,9 +212,9 @@ impl OpenBlock {
     }
 
     /// The span wanted in the unit of the `time` column, which is what a time is rounded down to.
-    fn times(&self, group: usize, wanted: Wanted) -> (i64, i64) {
+    pub(super) fn times(&self, group: usize, from: i64, to: i64) -> (i64, i64) {
         if self.format == 1 {
-            return (wanted.from.div_euclid(1000), wanted.to.div_euclid(1000));
+            return (from.div_euclid(1000), to.div_euclid(1000));
         }
         let nanos = self.metadata.metadata().row_group(group).column(column::NANOS).statistics();
         let nanos = match nanos {
@@ -171,12 +222,12 @@ impl OpenBlock {
             _ => None,
         };
         let after = i64::from(nanos.unwrap_or(u32::MAX));
-        let from = wanted.from.saturating_sub(after).div_euclid(1_000_000);
-        (from, wanted.to.div_euclid(1_000_000))
+        let from = from.saturating_sub(after).div_euclid(1_000_000);
+        (from, to.div_euclid(1_000_000))
     }
 
     /// The columns that have one value in all rows of a row group.
-    fn constants(&self, group: usize) -> Constants {
+    pub(super) fn constants(&self, group: usize) -> Constants {
         match self.format {
             1 => Constants::default(),
             _ => Constants::of(self.metadata.metadata().row_group(group)),
@@ -211,7 +262,7 @@ impl OpenBlock {
 
 /// Takes a panic of the Parquet library for the error that it is: some bytes that no writer makes
 /// end in one, although their checksums are right.
-fn sound<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+pub(super) fn sound<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
     let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
     read.unwrap_or_else(|_| Err(ParquetError::General("its bytes make no sense".to_owned())))
 }
@@ -294,14 +345,23 @@ impl BlockCursor {
     }
 
     fn failure(&self, error: &dyn std::fmt::Display) -> HistorianError {
-        self.file.take_failure().unwrap_or_else(|| {
-            HistorianError::corrupt(self.block.path(), 0, format!("it is unreadable: {error}"))
-        })
+        failure_of(&self.block, &self.file, error)
     }
 }
 
+/// Why a block's file could not be read: what the file itself said, if it said something.
+pub(super) fn failure_of(
+    block: &Block,
+    file: &VerifiedFile,
+    error: &dyn std::fmt::Display,
+) -> HistorianError {
+    file.take_failure().unwrap_or_else(|| {
+        HistorianError::corrupt(block.path(), 0, format!("it is unreadable: {error}"))
+    })
+}
+
 /// Reports a damaged block once.
-fn note_damage(block: &Block, error: &HistorianError) {
+pub(super) fn note_damage(block: &Block, error: &HistorianError) {
     if matches!(error, HistorianError::Corrupt { .. }) && block.mark_damaged() {
         tracing::error!(%error, "a block of the historian is damaged; reads that touch it fail");
     }

@@ -32,12 +32,14 @@ impl Scale {
     pub(crate) const ONE: Self = Self { origin: 0, grain: 1, divisor: 1.0, single: false };
 
     /// The integer of a step.
+    #[inline]
     pub(crate) fn integer(&self, step: i64) -> i64 {
         self.origin.wrapping_add(step.wrapping_mul(self.grain))
     }
 }
 
 /// A double from the integer that it was written as.
+#[inline]
 pub(crate) fn double(integer: i64, divisor: f64, single: bool) -> f64 {
     let quotient = integer as f64 / divisor;
     if single { f64::from(quotient as f32) } else { quotient }

@@ -9,8 +9,10 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
-use weir_model::{Kind, Samples, TenantId, Timestamp, Value};
+use weir_model::{Kind, NumberRange, Samples, TenantId, Timestamp, Value};
 
+use super::array;
+use super::bounds;
 use super::checksum::{ChecksumWriter, METADATA_KEY};
 use super::chunk::io_error;
 use super::encoding::hybrid;
@@ -18,7 +20,9 @@ use super::group::{Group, Pending, Press};
 use super::schema::{FORMAT, FORMAT_KEY, column, schema};
 use super::{BlockEntry, path};
 use crate::disk::{self, Disk};
+use crate::rollup::{self, RollupWriter, State};
 use crate::row::Row;
+use crate::span::Span;
 
 /// Rows of one tag after which a page ends: what one read decodes at least.
 const PAGE_ROWS_MAX: usize = 16 * 1024;
@@ -52,6 +56,9 @@ pub(crate) struct BlockWriter {
     pending: Pending,
     pending_heap_bytes: usize,
     scratch: Vec<u8>,
+    /// Between which numbers the values of each page are.
+    numbers: Vec<NumberRange>,
+    rollups: RollupWriter,
     entry: BlockEntry,
     draft: Draft,
 }
@@ -81,7 +88,7 @@ impl BlockWriter {
         dir: &Path,
         id: u64,
         tenant: TenantId,
-        day: i32,
+        span: Span,
     ) -> io::Result<Self> {
         let folder = dir.join("tmp");
         disk::create_dir_all(&**disk, &folder)?;
@@ -91,21 +98,7 @@ impl BlockWriter {
         let schema = schema().map_err(io_error)?;
         let root = schema.root_schema_ptr();
         let file = SerializedFileWriter::new(file, root, properties().into()).map_err(io_error)?;
-        let entry = BlockEntry {
-            id,
-            tenant,
-            day,
-            rows: 0,
-            bytes: 0,
-            tail_offset: 0,
-            tail_crc32c: 0,
-            tag_min: u32::MAX,
-            tag_max: 0,
-            time_min: i64::MAX,
-            time_max: i64::MIN,
-            position_max: 0,
-            erased_to: 0,
-        };
+        let entry = BlockEntry::new(id, tenant, span);
         Ok(Self {
             file,
             press: Press::new(LEVEL, false)?,
@@ -115,6 +108,8 @@ impl BlockWriter {
             pending: Pending::default(),
             pending_heap_bytes: 0,
             scratch: Vec::new(),
+            numbers: Vec::new(),
+            rollups: RollupWriter::new(),
             entry,
             draft,
         })
@@ -123,6 +118,7 @@ impl BlockWriter {
     /// The same, to be written smaller and slower: for what is read often and written once.
     pub(crate) fn merged(mut self) -> io::Result<Self> {
         self.press = Press::new(LEVEL_MERGED, true)?;
+        self.rollups = self.rollups.patient();
         Ok(self)
     }
 
@@ -131,6 +127,7 @@ impl BlockWriter {
         self.begin(row.tag, row.position, &[Timestamp::from_nanos(row.time)])?;
         self.group.quality.push(row.quality.into(), 1);
         self.push_value(row.value.as_ref())?;
+        self.rollups.push(row.tag, row.time, row.quality, State::of_row(row));
         self.end_full_page()
     }
 
@@ -155,6 +152,7 @@ impl BlockWriter {
                 None => to,
             };
             self.begin(samples.tags()[from].0, position, &samples.times()[from..to])?;
+            self.roll_up(samples, from..to);
             for run in samples.qualities()[from..to].chunk_by(|a, b| a == b) {
                 self.group.quality.push(run[0].code().into(), run.len());
             }
@@ -174,6 +172,16 @@ impl BlockWriter {
         Ok(())
     }
 
+    fn roll_up(&mut self, samples: &Samples, places: Range<usize>) {
+        let (times, qualities) = (samples.times(), samples.qualities());
+        let (kinds, words) = (samples.kinds(), samples.words());
+        for place in places {
+            let quality = qualities[place].code();
+            let state = State::of(quality, kinds[place], words[place]);
+            self.rollups.push(samples.tags()[place].0, times[place].nanos(), quality, state);
+        }
+    }
+
     /// Begins rows of a tag, in a page of their own where there are enough before them.
     fn begin(&mut self, tag: u32, position: u64, times: &[Timestamp]) -> io::Result<()> {
         let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(()) };
@@ -182,6 +190,8 @@ impl BlockWriter {
             self.end_page()?;
         }
         let entry = &mut self.entry;
+        entry.first_time.get_or_insert(first.nanos());
+        entry.last_time = Some(last.nanos());
         entry.rows += times.len() as u64;
         entry.tag_min = entry.tag_min.min(tag);
         entry.tag_max = entry.tag_max.max(tag);
@@ -203,7 +213,7 @@ impl BlockWriter {
         };
         self.scratch.clear();
         if let Some(value) = value.filter(|_| kind == Kind::Array) {
-            value.encode(&mut self.scratch);
+            array::encode(value, &mut self.scratch);
         }
         hybrid::push_run(&mut self.pending.kinds, kind as u32, 1);
         self.pending.numbers.push(number);
@@ -211,7 +221,8 @@ impl BlockWriter {
             Some(text) => group.text.push(text, &mut press.compressor, &mut press.scratch)?,
             None => group.text.skip(1),
         }
-        self.pending_heap_bytes += text.map_or(self.scratch.len(), <[u8]>::len);
+        // Of an array what it takes once it is read, which is more than is written of it.
+        self.pending_heap_bytes += value.map_or(0, Value::heap_bytes);
         if kind == Kind::Array {
             let bytes = &mut group.bytes;
             return bytes.push(&self.scratch, &mut press.compressor, &mut press.scratch);
@@ -229,7 +240,7 @@ impl BlockWriter {
         // What stays is enough for a page of its own, should it be the last of its tag.
         if rows >= PAGE_ROWS_MAX + PAGE_ROWS_MIN {
             let rest = self.pending.split_off(PAGE_ROWS_MAX);
-            self.group.add(&mut self.pending, &mut self.press)?;
+            self.add_page()?;
             self.pending = rest;
         }
         Ok(())
@@ -239,12 +250,17 @@ impl BlockWriter {
         if self.pending.times.is_empty() {
             return Ok(());
         }
-        self.group.add(&mut self.pending, &mut self.press)?;
+        self.add_page()?;
         self.group_heap_bytes += std::mem::take(&mut self.pending_heap_bytes);
         if self.group.rows() >= GROUP_ROWS || self.group_heap_bytes >= GROUP_HEAP_BYTES {
             self.end_group()?;
         }
         Ok(())
+    }
+
+    fn add_page(&mut self) -> io::Result<()> {
+        self.numbers.push(bounds::of(&self.pending.kinds, &self.pending.numbers));
+        self.group.add(&mut self.pending, &mut self.press)
     }
 
     fn end_group(&mut self) -> io::Result<()> {
@@ -256,9 +272,13 @@ impl BlockWriter {
         Ok(())
     }
 
-    /// Rows pushed so far.
-    pub(crate) fn rows(&self) -> u64 {
-        self.entry.rows
+    /// Whether a block of so many rows ends before a row of a tag: with the tag before it, or within
+    /// one that alone has more rows than that.
+    pub(crate) fn ends_before(&self, tag: u32, rows_max: u64) -> bool {
+        let rows = self.entry.rows;
+        rows > 0
+            && rows >= rows_max
+            && (tag != self.entry.tag_max || rows >= rows_max.saturating_mul(2))
     }
 
     /// Ends the block: durable and under its name when this returns, live once the manifest names
@@ -266,6 +286,14 @@ impl BlockWriter {
     pub(crate) fn finish(mut self, dir: &Path) -> io::Result<BlockEntry> {
         self.end_page()?;
         self.end_group()?;
+        let rollups = match self.rollups.finish()? {
+            // Behind the pages, where nobody looks who does not know of them.
+            Some(groups) => {
+                let offset = self.file.bytes_written() as u64;
+                Some(groups.write(offset, |bytes| self.file.write_all(bytes))?)
+            }
+            None => None,
+        };
         // The writer's own buffer goes to ours, so that the tail begins at the footer.
         self.file.flush()?;
         let chunks = self.file.inner_mut().begin_tail()?;
@@ -274,6 +302,10 @@ impl BlockWriter {
         };
         add(FORMAT_KEY, FORMAT.to_owned());
         add(METADATA_KEY, chunks);
+        add(bounds::METADATA_KEY, bounds::to_text(&self.numbers));
+        if let Some(directory) = rollups {
+            add(rollup::METADATA_KEY, directory);
+        }
         let file = self.file.into_inner().map_err(io_error)?;
         let mut entry = self.entry;
         (entry.bytes, entry.tail_offset, entry.tail_crc32c) = file.finish()?;
@@ -284,7 +316,8 @@ impl BlockWriter {
         }
         disk.rename(&draft.path, &path)?;
         draft.path = path;
-        if let Some(folder) = draft.path.parent() {
+        // With the folders that it lies in: whoever made them may not have made them durable.
+        for folder in draft.path.ancestors().skip(1).take_while(|folder| *folder != dir) {
             disk.sync_dir(folder)?;
         }
         draft.done = true;

@@ -5,7 +5,12 @@ use super::*;
 fn filled() -> (LastValues, Producers) {
     let (mut last, mut producers) = (LastValues::default(), Producers::default());
     for tag in 0..50 {
-        let value = (tag % 3 > 0).then(|| Value::text(&"x".repeat(tag as usize)).unwrap());
+        let value = match tag % 4 {
+            0 => None,
+            1 => Some(Value::array(vec![Value::F64(0.5); tag as usize]).unwrap()),
+            2 => Some(Value::I64(tag.into())),
+            _ => Some(Value::text(&"x".repeat(tag as usize)).unwrap()),
+        };
         let time = Timestamp::from_nanos(i64::from(tag) - 20);
         let sample = Sample { time, value, quality: weir_model::Quality::UNCERTAIN };
         last.insert(TenantId(tag % 4), u64::from(tag), &vec![(TagId(tag), sample)].into());

@@ -15,6 +15,7 @@ use crate::deletion::Deletion;
 use crate::disk;
 use crate::manifest::{CheckpointEntry, Manifest};
 use crate::memory::{Table, TagRows, TenantRows};
+use crate::span::Span;
 
 impl Keeper {
     /// Writes a table's rows to one block for each tenant and day, then a manifest that names
@@ -82,13 +83,14 @@ impl Keeper {
     ) -> io::Result<BlockEntry> {
         let id = self.next_block()?;
         let (disk, dir) = (&self.shared.disk, &self.shared.dir);
-        let mut writer = BlockWriter::create(disk, dir, id, tenant, day)?;
+        let mut writer = BlockWriter::create(disk, dir, id, tenant, Span::day(day))?;
         rows.each_tag(day, |TagRows { samples, places }| {
             writer.push_run(samples, places, position)
         })?;
         let entry = writer.finish(dir)?;
         // What was deleted before is not in the table.
-        Ok(BlockEntry { erased_to: position, ..entry })
+        let written = self.shared.options.clock.now().nanos();
+        Ok(BlockEntry { erased_to: position, written, ..entry })
     }
 
     /// Writes last values and producers as they are now. What they hold beyond the table is
@@ -152,8 +154,8 @@ impl Keeper {
             name(path).starts_with("checkpoint-") && Some(name(path)) != checkpoint
                 || name(path) == "manifest.tmp"
         }));
-        for day in entries(&block::folder(dir)).iter().flat_map(|tenant| entries(tenant)) {
-            stray.extend(entries(&day).into_iter().filter(|path| {
+        for month in entries(&block::folder(dir)).iter().flat_map(|tenant| entries(tenant)) {
+            stray.extend(entries(&month).into_iter().filter(|path| {
                 let ours = name(path).starts_with("block-") && name(path).ends_with(".parquet");
                 ours && !live.contains(path.as_path())
             }));

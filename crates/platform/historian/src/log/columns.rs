@@ -9,7 +9,7 @@
 use weir_model::{Kind, Quality, Samples, TagId, Timestamp, Value};
 
 use super::record::RecordError;
-use super::varint::{put_varint, take_varint, unzigzag, zigzag};
+use super::varint::{put_varint, put_varints, take_varint, unzigzag, zigzag};
 
 /// Bytes of the shortest sample: one each for tag and time, runs apart.
 pub(crate) const SAMPLE_BYTES_MIN: usize = 2;
@@ -34,15 +34,19 @@ fn value_bytes(value: &Value) -> usize {
 /// Appends samples.
 pub(crate) fn encode(samples: &Samples, arrival: Timestamp, out: &mut Vec<u8>) {
     let mut last = 0;
-    for tag in samples.tags() {
-        put_varint(zigzag(i64::from(tag.0) - last), out);
+    let tags = samples.tags().iter().map(|tag| {
+        let step = i64::from(tag.0) - last;
         last = i64::from(tag.0);
-    }
+        zigzag(step)
+    });
+    put_varints(tags, out);
     let mut last = arrival.nanos();
-    for time in samples.times() {
-        put_varint(zigzag(time.nanos().wrapping_sub(last)), out);
+    let times = samples.times().iter().map(|time| {
+        let step = time.nanos().wrapping_sub(last);
         last = time.nanos();
-    }
+        zigzag(step)
+    });
+    put_varints(times, out);
     for run in samples.qualities().chunk_by(PartialEq::eq) {
         put_varint(u64::from(run[0].code()), out);
         put_varint(run.len() as u64, out);
@@ -62,7 +66,8 @@ pub(crate) fn encode(samples: &Samples, arrival: Timestamp, out: &mut Vec<u8>) {
                 words.iter().for_each(|word| samples.apart()[*word as usize].encode(out));
             }
             Kind::F64 | Kind::I64 | Kind::U64 | Kind::Enumeration => {
-                out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+                out.reserve(8 * words.len());
+                words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
             }
         }
     }

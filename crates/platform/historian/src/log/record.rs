@@ -94,6 +94,12 @@ pub(crate) fn batch_bytes_max(batch: &Batch) -> usize {
     17 + producer + columns::bytes_max(&batch.samples)
 }
 
+/// What [`encode_batch`] mostly takes for the batch: of most samples tag and time are a step of some
+/// bytes.
+pub(crate) fn batch_bytes_likely(batch: &Batch) -> usize {
+    256 + 16 * batch.samples.len()
+}
+
 /// Appends the payload of a batch.
 pub(crate) fn encode_batch(batch: &Batch, out: &mut Vec<u8>) {
     let backfill = if batch.backfill { BACKFILL } else { 0 };
@@ -109,6 +115,20 @@ pub(crate) fn encode_batch(batch: &Batch, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&(batch.samples.len() as u32).to_le_bytes());
     columns::encode(&batch.samples, batch.arrival, out);
+}
+
+/// The payload of a batch without samples, which nobody's is.
+pub(crate) fn empty() -> Vec<u8> {
+    let mut out = Vec::new();
+    let batch = Batch {
+        tenant: TenantId::NODE,
+        producer: None,
+        backfill: true,
+        arrival: Timestamp::from_nanos(0),
+        samples: Samples::default(),
+    };
+    encode_batch(&batch, &mut out);
+    out
 }
 
 /// Appends the payload of a deletion. Its position is that of the record.

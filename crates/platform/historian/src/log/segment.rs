@@ -105,7 +105,7 @@ pub(crate) fn read(
 }
 
 /// Whether a record behind the offset proves that the record `expected` had been durable.
-fn acknowledged_after(bytes: &[u8], offset: usize, expected: u64) -> bool {
+pub(super) fn acknowledged_after(bytes: &[u8], offset: usize, expected: u64) -> bool {
     let candidates = offset..bytes.len().saturating_sub(RECORD_HEADER_BYTES);
     let plausible = bytes.len() as u64;
     candidates.into_iter().any(|start| {

@@ -10,8 +10,8 @@ use super::segment::{self, Segment};
 use crate::disk::{Disk, DiskFile};
 
 /// Zeros written ahead of the records: within them, an `fdatasync` changes no length and so costs
-/// the file system no commit of its journal.
-const AHEAD_BYTES: usize = 128 << 10;
+/// the file system no commit of its journal. Few in tests, which make thousands of segments.
+const AHEAD_BYTES: usize = if cfg!(test) { 4 << 10 } else { 128 << 10 };
 
 /// The end of the log. It survives a disk that refuses: what was written of a group that failed is
 /// cut before anything else is written.
@@ -22,8 +22,14 @@ pub(crate) struct LogWriter {
     /// Segments behind the open one, oldest first.
     closed: VecDeque<Closed>,
     open: Option<Open>,
-    /// A file whose end must be cut to this length before the log goes on; 0 removes it.
+    /// A file whose end must be cut to this length, and made durable, before the log goes on; 0
+    /// removes it.
     cut: Option<(PathBuf, u64)>,
+    /// Whether what is before the cut was written by another process, which may have been told by the
+    /// disk that it is not durable: the operating system shows it all the same, and takes it for done.
+    inherited: bool,
+    /// Folders whose names are made durable before the log goes on.
+    names: Vec<PathBuf>,
     scratch: Vec<u8>,
 }
 
@@ -59,7 +65,20 @@ impl LogWriter {
         cut: Option<(PathBuf, u64)>,
     ) -> Self {
         let dir = dir.to_owned();
-        Self { disk, dir, segment_bytes, closed, open: None, cut, scratch: Vec::new() }
+        // A process that was killed may have made the folders and not have made that durable.
+        let names = dir.ancestors().take(3).filter(|name| !name.as_os_str().is_empty());
+        let names = names.map(Path::to_owned).collect();
+        Self {
+            disk,
+            dir,
+            segment_bytes,
+            closed,
+            open: None,
+            cut,
+            inherited: true,
+            names,
+            scratch: Vec::new(),
+        }
     }
 
     /// Appends a group's records, which have the positions `first` to `last`, durably.
@@ -67,7 +86,7 @@ impl LogWriter {
     /// # Errors
     /// The operating system's; then nothing was appended.
     pub(crate) fn append(&mut self, first: u64, last: u64, records: &[u8]) -> io::Result<()> {
-        self.repair()?;
+        self.settle()?;
         let full = |open: &Open| open.offset + records.len() as u64 > self.segment_bytes;
         if self.open.as_ref().is_some_and(full) {
             self.seal();
@@ -82,7 +101,7 @@ impl LogWriter {
                 }
             }
             // Tried again by the next append.
-            let _ = self.repair();
+            let _ = self.settle();
         }
         appended
     }
@@ -127,8 +146,19 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Cuts what a failure or a crash left behind the last record.
-    fn repair(&mut self) -> io::Result<()> {
+    /// Cuts what a failure or a crash left behind the last record, and makes durable what is before
+    /// it: a process that was killed may have written it without having done so.
+    ///
+    /// # Errors
+    /// The operating system's; the next append tries it again.
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        while let Some(folder) = self.names.last() {
+            match self.disk.sync_dir(folder) {
+                // The data folder may lie where others may look nothing up.
+                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+                _ => self.names.pop(),
+            };
+        }
         let Some((path, length)) = &self.cut else { return Ok(()) };
         if *length == 0 {
             match self.disk.remove(path) {
@@ -137,13 +167,21 @@ impl LogWriter {
             }
         } else {
             match self.disk.open(path) {
-                Ok(mut file) => file.set_len(*length).and_then(|()| file.sync())?,
+                Ok(mut file) => {
+                    file.set_len(*length)?;
+                    if self.inherited {
+                        // The same bytes in the same place: a crash meanwhile harms nothing.
+                        let bytes = std::fs::read(path)?;
+                        file.write_all_at(&bytes, 0)?;
+                    }
+                    file.sync()?;
+                }
                 // Its records are in blocks by now and the segment was released with its torn end.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        self.cut = None;
+        (self.cut, self.inherited) = (None, false);
         Ok(())
     }
 

@@ -55,6 +55,11 @@ impl Run {
         self.parts.iter().filter(move |part| first <= part.day && part.day <= last)
     }
 
+    /// All parts.
+    pub(crate) fn all_parts(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter()
+    }
+
     /// The part of one day.
     pub(crate) fn part(&self, day: i32) -> Option<&Part> {
         self.parts.binary_search_by_key(&day, |part| part.day).ok().map(|at| &self.parts[at])

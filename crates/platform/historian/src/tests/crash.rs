@@ -30,6 +30,7 @@ fn child() {
         memory_bytes_max: 256 << 10,
         segment_bytes: 64 << 10,
         day_blocks_max: 3,
+        block_rows_max: 2000,
         ..options()
     };
     runtime.block_on(async {
@@ -51,7 +52,10 @@ fn child() {
                 }
             })
         });
-        for writer in writers.collect::<Vec<_>>() {
+        let writers: Vec<_> = writers.collect();
+        let merger = historian.clone();
+        tokio::spawn(async move { while merger.compact().await.is_ok() {} });
+        for writer in writers {
             writer.await.unwrap();
         }
     });

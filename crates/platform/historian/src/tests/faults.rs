@@ -298,3 +298,77 @@ async fn a_disk_that_fails_at_any_call_loses_nothing() {
         assert_eq!(files(dir.path(), ".parquet").len(), historian.stats().blocks);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merge_that_fails_at_any_call_loses_nothing() {
+    let options = Options { day_blocks_max: 99, block_rows_max: 6, ..options() };
+    for calls in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new();
+        let open = || Historian::open_on(Arc::new(disk.clone()), dir.path(), options.clone());
+        let historian = open().unwrap();
+        // Blocks of one tag each and of all, so that some are replaced before the merge is over.
+        for round in 0..6 {
+            let tags = if round < 3 { round..round + 1 } else { 0..4 };
+            let times = move |tag| (0..4).map(move |at| (tag, number(at * DAY / 3 + round, 1.0)));
+            let samples = tags.flat_map(times).map(|(tag, sample)| (TagId(tag as u32), sample));
+            historian.append(batch(samples.collect())).await.unwrap();
+            historian.flush().await.unwrap();
+        }
+        historian.delete(TENANT, TagId(1), (at(0), at(2)), at(0)).await.unwrap();
+        let mut expected = Vec::new();
+        for tag in 0..4 {
+            expected.push(all(&historian, tag).await);
+        }
+        disk.fail_after(calls);
+        let merged = historian.tend(true).await;
+        for (tag, samples) in expected.iter().enumerate() {
+            assert_eq!(all(&historian, tag as u32).await, *samples, "{calls} calls");
+        }
+        drop(historian);
+        disk.fail_after(u64::MAX);
+        let historian = open().unwrap();
+        for (tag, samples) in expected.iter().enumerate() {
+            assert_eq!(all(&historian, tag as u32).await, *samples, "{calls} calls, opened");
+        }
+        historian.compact().await.unwrap();
+        for (tag, samples) in expected.iter().enumerate() {
+            assert_eq!(all(&historian, tag as u32).await, *samples, "{calls} calls, merged");
+        }
+        historian.close().await.unwrap();
+        assert_eq!(files(dir.path(), ".parquet").len(), historian.stats().blocks);
+        assert!(historian.stats().blocks <= 10, "{:?}", historian.stats());
+        if merged.is_ok() {
+            assert!(calls > 20, "{calls}");
+            return;
+        }
+    }
+}
+
+/// Waits until the historian says that it can store, or that it cannot.
+async fn until_unavailable(historian: &Historian, unavailable: bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while historian.stats().unavailable.is_some() != unavailable {
+        assert!(Instant::now() < deadline, "it does not find out by itself");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_is_told_at_the_start_and_found_well_without_an_append() {
+    let started = |mood| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new();
+        let open = || Historian::open_on(Arc::new(disk.clone()), dir.path(), options()).unwrap();
+        open().append(one(0)).await.unwrap();
+        disk.set(mood);
+        let historian = open();
+        until_unavailable(&historian, true).await;
+        assert_eq!(all(&historian, 1).await, [number(0, 0.0)], "what is stored is read");
+        disk.set(Mood::Well);
+        until_unavailable(&historian, false).await;
+        historian.append(one(1)).await.unwrap();
+        assert_eq!(files(dir.path(), "probe"), Vec::<std::path::PathBuf>::new());
+    };
+    tokio::join!(started(Mood::Full), started(Mood::ReadOnly), started(Mood::SyncFails));
+}

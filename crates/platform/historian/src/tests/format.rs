@@ -47,7 +47,7 @@ async fn write_the_fixture() {
     if std::env::var_os(WRITE).is_none() {
         return;
     }
-    let dir = fixture(2);
+    let dir = fixture(3);
     fs::create_dir_all(dir.parent().unwrap()).unwrap();
     let historian = open(&dir);
     let [in_blocks, in_log] = content();
@@ -115,24 +115,32 @@ async fn format_1_is_read() {
 }
 
 #[tokio::test]
-async fn format_2_is_read() {
-    let dir = tempfile::tempdir().unwrap();
-    copy(&fixture(2), dir.path());
-    for _ in 0..2 {
-        let historian = open(dir.path());
-        let [in_blocks, in_log] = content();
-        for (tag, sample) in in_blocks[0].samples.iter().skip(3) {
-            assert_eq!(all(&historian, tag.0).await, std::slice::from_ref(&sample));
-            assert_eq!(historian.last(TENANT, tag), Some(sample));
+async fn formats_2_and_3_are_read() {
+    for format in [2, 3] {
+        let dir = tempfile::tempdir().unwrap();
+        copy(&fixture(format), dir.path());
+        for round in 0..3 {
+            let historian = open(dir.path());
+            let [in_blocks, in_log] = content();
+            for (tag, sample) in in_blocks[0].samples.iter().skip(3) {
+                assert_eq!(all(&historian, tag.0).await, std::slice::from_ref(&sample));
+                assert_eq!(historian.last(TENANT, tag), Some(sample));
+            }
+            assert_eq!(all(&historian, 1).await.len(), 5);
+            assert_eq!(historian.last(TENANT, TagId(1)), Some(number(3 * SECOND, 21.25)));
+            assert_eq!(historian.last(TenantId(2), TagId(1)), Some(number(0, 99.0)));
+            assert_eq!((historian.stats().position, historian.stats().samples), (5, 13));
+            for batch in in_blocks.into_iter().take(1).chain(in_log) {
+                assert!(historian.append(batch).await.unwrap().duplicate);
+            }
+            if round == 1 {
+                historian.compact().await.unwrap();
+            }
+            historian.close().await.unwrap();
         }
-        assert_eq!(all(&historian, 1).await.len(), 5);
-        assert_eq!(historian.last(TENANT, TagId(1)), Some(number(3 * SECOND, 21.25)));
-        assert_eq!(historian.last(TenantId(2), TagId(1)), Some(number(0, 99.0)));
-        assert_eq!((historian.stats().position, historian.stats().samples), (5, 13));
-        for batch in in_blocks.into_iter().take(1).chain(in_log) {
-            assert!(historian.append(batch).await.unwrap().duplicate);
-        }
-        historian.close().await.unwrap();
+        // One of each tenant.
+        let blocks = files(dir.path(), ".parquet");
+        assert_eq!(blocks.len(), 2, "{blocks:?}");
     }
 }
 
@@ -142,10 +150,10 @@ fn a_newer_format_is_refused_by_name() {
     copy(&fixture(1), dir.path());
     let manifest = dir.path().join("manifest");
     let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, text.replacen("manifest 1 ", "manifest 3 ", 1)).unwrap();
+    fs::write(&manifest, text.replacen("manifest 1 ", "manifest 4 ", 1)).unwrap();
     let error = Historian::open(dir.path(), options()).unwrap_err();
     assert!(
-        matches!(&error, HistorianError::Format { file, found: 3, supported: 2 } if *file == manifest)
+        matches!(&error, HistorianError::Format { file, found: 4, supported: 3 } if *file == manifest)
     );
     fs::write(&manifest, text).unwrap();
     let segment = only_file(dir.path(), ".wal");

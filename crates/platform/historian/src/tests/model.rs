@@ -1,26 +1,43 @@
-//! Any sequence of appends, flushes and openings reads like a map in memory.
+//! Any sequence of appends, deletions, flushes, merges and openings reads like a map in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use weir_model::{Quality, Sample, TagId, Timestamp, Value};
+use weir_model::{
+    NumberRange, Quality, Sample, SampleColumns, SamplesWanted, Severities, Severity, TagId,
+    Timestamp, Value,
+};
 
 use super::*;
+use crate::bulk::tests::bulk_rows;
 use crate::{AppendError, SEQUENCE_WINDOW};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Append { samples: Vec<(u8, i64, u8)>, backfill: bool, producer: Option<(u8, u64)> },
-    Delete { tag: u8, from: i64, length: i64 },
+    Append {
+        samples: Vec<(u8, i64, u8)>,
+        backfill: bool,
+        producer: Option<(u8, u64)>,
+    },
+    Delete {
+        tag: u8,
+        from: i64,
+        length: i64,
+    },
     Flush,
+    /// So many hours go by, and what is due is merged.
+    Pass {
+        hours: i64,
+    },
+    Compact,
     Drop,
     Close,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    // Few times, so that many meet; two days; nanoseconds.
-    let time = prop_oneof![0..40i64, Just(DAY), Just(DAY + 7), -3..3i64];
+    // Few times, so that many meet; days of two months; nanoseconds.
+    let time = prop_oneof![4 => 0..40i64, 2 => Just(DAY), 2 => Just(DAY + 7), 1 => -3..3i64, 1 => Just(40 * DAY)];
     let deletion = (0..3u8, time.clone(), prop_oneof![0..20i64, Just(DAY)]);
     let samples = vec((0..3u8, time, 0..12u8), 0..12);
     // Around each other, and around the end of the window.
@@ -31,6 +48,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(samples, backfill, producer)| Step::Append { samples, backfill, producer }),
         2 => deletion.prop_map(|(tag, from, length)| Step::Delete { tag, from, length }),
         2 => Just(Step::Flush),
+        2 => prop_oneof![0..30i64, 0..2000i64].prop_map(|hours| Step::Pass { hours }),
+        1 => Just(Step::Compact),
         1 => Just(Step::Drop),
         1 => Just(Step::Close),
     ]
@@ -87,9 +106,53 @@ async fn check(historian: &Historian, model: &Model) {
     }
 }
 
-async fn run(steps: Vec<Step>) {
+/// Everything in columns, read as the map would be.
+async fn check_bulk(historian: &Historian, model: &Model) {
+    let columns = SampleColumns { times: true, numbers: true, qualities: true, texts: true };
+    let all = SamplesWanted {
+        tags: [0, 1, 2].map(TagId).into(),
+        from: Timestamp::MIN,
+        to: Timestamp::MAX,
+        numbers: None,
+        severities: Severities::ALL,
+        columns,
+    };
+    let part = SamplesWanted {
+        tags: [2, 0].map(TagId).into(),
+        from: at(3),
+        to: at(DAY + 3),
+        numbers: Some(NumberRange::above(2.0)),
+        severities: Severities::NONE.with(Severity::Good),
+        ..all.clone()
+    };
+    let empty = BTreeMap::new();
+    for wanted in [all, part] {
+        let mut expected = Vec::new();
+        for tag in wanted.tags.iter() {
+            let samples = model.tags.get(&tag.0).unwrap_or(&empty);
+            let samples = samples.range(wanted.from.nanos()..wanted.to.nanos());
+            expected.extend(samples.filter_map(|(time, sample)| {
+                let number = sample.value.as_ref().and_then(Value::as_f64);
+                let passes = wanted.severities.contains(sample.quality.severity())
+                    && wanted.numbers.is_none_or(|range| number.is_some_and(|x| range.contains(x)));
+                let text = sample.value.as_ref().and_then(Value::as_text).map(String::from);
+                passes.then_some((*tag, *time, sample.quality, number, text))
+            }));
+        }
+        assert_eq!(bulk_rows(historian, wanted).await.unwrap(), expected);
+    }
+}
+
+async fn run(steps: Vec<Step>, block_rows_max: u64) {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { day_blocks_max: 1, segment_bytes: 256, ..options() };
+    let clock = TestClock::new();
+    let options = Options {
+        day_blocks_max: 1,
+        block_rows_max,
+        segment_bytes: 256,
+        clock: clock.clock(),
+        ..options()
+    };
     let open = || Historian::open(dir.path(), options.clone()).unwrap();
     let (mut historian, mut model) = (open(), Model::default());
     for step in steps {
@@ -130,6 +193,11 @@ async fn run(steps: Vec<Step>) {
                 model.tags.entry(tag).or_default().retain(|time, _| kept(time));
             }
             Step::Flush => historian.flush().await.unwrap(),
+            Step::Pass { hours } => {
+                clock.pass(hours * 3600 * SECOND);
+                historian.tend(false).await.unwrap();
+            }
+            Step::Compact => historian.compact().await.unwrap(),
             Step::Drop => {
                 drop(historian);
                 historian = open();
@@ -141,6 +209,7 @@ async fn run(steps: Vec<Step>) {
             }
         }
         check(&historian, &model).await;
+        check_bulk(&historian, &model).await;
     }
 }
 
@@ -148,8 +217,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_interleaving_reads_like_a_map(steps in vec(step(), 1..24)) {
+    fn any_interleaving_reads_like_a_map(steps in vec(step(), 1..24), rows in 1..40u64) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(run(steps));
+        runtime.block_on(run(steps, rows));
     }
 }

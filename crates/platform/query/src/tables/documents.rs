@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use weir_model::{AssetRow, TagRow};
 
-use super::predicate::Predicate;
+use super::predicate::{Names, Predicate};
 use super::unreadable;
 use crate::source::{Source, Wanted};
 
@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Tags,
     Assets,
 }
+
+const ID: Names = Names { id: "id", time: false, samples: false };
 
 /// The columns of a table: their names, and whether they may be null.
 type Columns = &'static [(&'static str, bool)];
@@ -87,7 +89,7 @@ impl DocumentTable {
     }
 
     fn asks(&self, filter: &Expr) -> Option<Predicate> {
-        if self.kind == Kind::Tags { Predicate::of(filter, "id", None) } else { None }
+        if self.kind == Kind::Tags { Predicate::of(filter, ID) } else { None }
     }
 }
 

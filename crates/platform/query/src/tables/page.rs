@@ -5,14 +5,15 @@ use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{
-    ArrayRef, Float64Array, StringViewArray, StringViewBuilder, TimestampNanosecondArray,
-    UInt32Array, new_null_array,
+    ArrayBuilder, ArrayRef, Float64Array, StringViewArray, StringViewBuilder,
+    TimestampNanosecondArray, UInt32Array, new_null_array,
 };
+use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::Result;
-use weir_model::{Kind, Samples, Severity, TagId, Value};
+use weir_model::{Quality, SampleColumns, SamplePage, Severity, TagId, Texts};
 
 /// The columns of `samples`, by their place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,8 @@ impl Column {
     }
 }
 
-fn time_type() -> DataType {
+/// The type of times.
+pub(super) fn time_type() -> DataType {
     DataType::Timestamp(TimeUnit::Nanosecond, Some(UTC.into()))
 }
 
@@ -55,131 +57,132 @@ pub(super) fn schema() -> SchemaRef {
     Arc::clone(&SCHEMA)
 }
 
-/// Bytes of texts and arrays in one batch, before they are written as text.
-const APART_BYTES_MAX: usize = 4 << 20;
+/// What a source is asked for, to fill these columns.
+pub(super) fn asked(columns: &[Column]) -> SampleColumns {
+    let has = |column| columns.contains(&column);
+    SampleColumns {
+        times: has(Column::Time),
+        numbers: has(Column::Value),
+        qualities: has(Column::Quality) || has(Column::QualityCode),
+        texts: has(Column::Text),
+    }
+}
 
-/// Integers beyond this magnitude are not whole in a double; their digits are in `text`.
-const SAFE_INTEGER_MAX: u64 = 1 << 53;
+/// Bytes of texts in one batch.
+const TEXTS_BYTES_MAX: usize = 4 << 20;
 
 /// Turns pages into batches of some columns.
 pub(super) struct Pager {
     columns: Vec<Column>,
     schema: SchemaRef,
+    ids: Arc<Ids>,
+}
+
+/// Identifiers of tags.
+pub(super) struct Ids {
     ids: StringViewArray,
     places: HashMap<TagId, u32>,
 }
 
-impl Pager {
-    pub(super) fn new(columns: Vec<Column>, schema: SchemaRef, tags: &[(TagId, String)]) -> Self {
+impl Ids {
+    pub(super) fn new(tags: &[(TagId, String)]) -> Self {
         let ids = tags.iter().map(|(_, id)| Some(id.as_str())).collect();
         let places = tags.iter().zip(0..).map(|((tag, _), place)| (*tag, place)).collect();
-        Self { columns, schema, ids, places }
+        Self { ids, places }
     }
 
-    /// The batches of a page, in order. There are several where its texts and arrays are long.
-    pub(super) fn batches(&self, page: &Samples) -> Result<Vec<RecordBatch>> {
-        let whole = !self.columns.contains(&Column::Text) || page.apart().is_empty();
-        if whole {
-            return Ok(vec![self.batch(page, 0..page.len())?]);
-        }
-        parts(page).into_iter().map(|rows| self.batch(page, rows)).collect()
-    }
-
-    fn batch(&self, page: &Samples, rows: Range<usize>) -> Result<RecordBatch> {
-        let columns = self.columns.iter().map(|column| self.column(*column, page, rows.clone()));
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
-    }
-
-    fn column(&self, column: Column, page: &Samples, rows: Range<usize>) -> Result<ArrayRef> {
-        Ok(match column {
-            Column::Tag => take(&self.ids, &self.tags(&page.tags()[rows]), None)?,
-            Column::Time => {
-                let times = page.times()[rows].iter().map(|time| time.nanos());
-                let times = TimestampNanosecondArray::from_iter_values(times);
-                Arc::new(times.with_timezone(UTC))
-            }
-            Column::Value => Arc::new(values(page, rows)),
-            Column::Quality => {
-                static NAMES: LazyLock<StringViewArray> = LazyLock::new(|| {
-                    [Severity::Good, Severity::Uncertain, Severity::Bad]
-                        .iter()
-                        .map(|severity| Some(severity.as_str()))
-                        .collect()
-                });
-                let place = page.qualities()[rows].iter().map(|q| q.severity() as u32);
-                take(&*NAMES, &UInt32Array::from_iter_values(place), None)?
-            }
-            Column::Text => texts(page, rows),
-            Column::QualityCode => {
-                let codes = page.qualities()[rows].iter().map(|quality| quality.code());
-                Arc::new(UInt32Array::from_iter_values(codes))
-            }
-        })
-    }
-
-    /// The places of tags among the identifiers. Samples of one tag stand together.
-    fn tags(&self, tags: &[TagId]) -> UInt32Array {
-        let mut last: Option<(TagId, Option<u32>)> = None;
-        tags.iter()
-            .map(|tag| match last {
-                Some((before, place)) if before == *tag => place,
-                _ => {
-                    let place = self.places.get(tag).copied();
-                    last = Some((*tag, place));
-                    place
-                }
-            })
-            .collect()
+    /// The identifiers of runs of tags.
+    pub(super) fn of(&self, runs: &[(TagId, u32)]) -> Result<ArrayRef> {
+        // A source gives samples of the tags alone that it was asked for.
+        let place = |tag: &TagId| self.places.get(tag).copied().unwrap_or_default();
+        Ok(take(&self.ids, &repeated(runs.iter().map(|(tag, rows)| (place(tag), *rows))), None)?)
     }
 }
 
-/// Ranges of rows with a bounded number of bytes in texts and arrays.
-fn parts(page: &Samples) -> Vec<Range<usize>> {
+/// Places, each so many times.
+fn repeated(runs: impl Iterator<Item = (u32, u32)>) -> UInt32Array {
+    let mut places = Vec::new();
+    runs.for_each(|(place, rows)| places.resize(places.len() + rows as usize, place));
+    UInt32Array::from(places)
+}
+
+impl Pager {
+    pub(super) fn new(columns: Vec<Column>, schema: SchemaRef, tags: &[(TagId, String)]) -> Self {
+        Self { columns, schema, ids: Arc::new(Ids::new(tags)) }
+    }
+
+    /// The batches of a page, in order. There are several where its texts are long.
+    pub(super) fn batches(&self, page: SamplePage) -> Result<Vec<RecordBatch>> {
+        let rows = page.rows();
+        let parts = parts(&page, rows);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let (mut times, mut numbers) = (Some(page.times), Some((page.numbers, page.present)));
+        let columns = self.columns.iter().map(|column| -> Result<ArrayRef> {
+            Ok(match column {
+                Column::Tag => self.ids.of(&page.tags)?,
+                Column::Time => {
+                    let times = TimestampNanosecondArray::from(times.take().unwrap_or_default());
+                    Arc::new(times.with_timezone(UTC))
+                }
+                Column::Value => {
+                    let (numbers, present) = numbers.take().unwrap_or_default();
+                    let present = (!present.is_empty()).then(|| NullBuffer::from(present));
+                    Arc::new(Float64Array::try_new(numbers.into(), present)?)
+                }
+                Column::Quality => severities(&page.qualities)?,
+                Column::Text => texts(&page.texts, rows),
+                Column::QualityCode => {
+                    let runs = page.qualities.iter();
+                    let codes = runs.flat_map(|(quality, rows)| {
+                        std::iter::repeat_n(quality.code(), *rows as usize)
+                    });
+                    Arc::new(UInt32Array::from_iter_values(codes))
+                }
+            })
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
+        Ok(match parts.as_slice() {
+            [] | [_] => vec![batch],
+            parts => parts.iter().map(|rows| batch.slice(rows.start, rows.len())).collect(),
+        })
+    }
+}
+
+/// Ranges of rows with a bounded number of bytes in texts.
+fn parts(page: &SamplePage, rows: usize) -> Vec<Range<usize>> {
     let (mut parts, mut from, mut bytes) = (Vec::new(), 0, 0);
-    for (row, kind) in page.kinds().iter().enumerate() {
-        if kind.is_apart() {
-            bytes += page.apart()[page.words()[row] as usize].heap_bytes();
-        }
-        if bytes > APART_BYTES_MAX {
+    for (row, text) in page.texts.iter() {
+        bytes += text.len();
+        if bytes > TEXTS_BYTES_MAX {
             parts.push(from..row + 1);
             (from, bytes) = (row + 1, 0);
         }
     }
-    if from < page.len() {
-        parts.push(from..page.len());
+    if from < rows {
+        parts.push(from..rows);
     }
     parts
 }
 
-fn values(page: &Samples, rows: Range<usize>) -> Float64Array {
-    let words = page.kinds()[rows.clone()].iter().zip(&page.words()[rows]);
-    words
-        .map(|(kind, word)| match kind {
-            Kind::F64 => Some(f64::from_bits(*word)),
-            kind => kind.value(*word).and_then(|value| value.as_f64()),
-        })
-        .collect()
+fn severities(runs: &[(Quality, u32)]) -> Result<ArrayRef> {
+    static NAMES: LazyLock<StringViewArray> = LazyLock::new(|| {
+        let all = [Severity::Good, Severity::Uncertain, Severity::Bad];
+        all.iter().map(|severity| Some(severity.as_str())).collect()
+    });
+    Ok(take(&*NAMES, &repeated(runs.iter().map(|(q, rows)| (q.severity() as u32, *rows))), None)?)
 }
 
-fn texts(page: &Samples, rows: Range<usize>) -> ArrayRef {
-    let kinds = &page.kinds()[rows.clone()];
-    let may = |kind: &Kind| kind.is_apart() || matches!(kind, Kind::I64 | Kind::U64);
-    if !kinds.iter().any(may) {
-        return new_null_array(&DataType::Utf8View, rows.len());
+fn texts(texts: &Texts, rows: usize) -> ArrayRef {
+    if texts.is_empty() {
+        return new_null_array(&DataType::Utf8View, rows);
     }
-    let mut texts = StringViewBuilder::with_capacity(rows.len());
-    for row in rows {
-        match page.value(row) {
-            Some(Value::Text(text)) => texts.append_value(text),
-            Some(array @ Value::Array(_)) => texts.append_value(array.to_json().to_string()),
-            Some(Value::I64(x)) if x.unsigned_abs() > SAFE_INTEGER_MAX => {
-                texts.append_value(x.to_string());
-            }
-            Some(Value::U64(x)) if x > SAFE_INTEGER_MAX => texts.append_value(x.to_string()),
-            _ => texts.append_null(),
-        }
+    let mut builder = StringViewBuilder::with_capacity(rows);
+    for (row, text) in texts.iter() {
+        let missing = row.saturating_sub(builder.len());
+        (0..missing).for_each(|_| builder.append_null());
+        builder.append_value(text);
     }
-    Arc::new(texts.finish())
+    (builder.len()..rows).for_each(|_| builder.append_null());
+    Arc::new(builder.finish())
 }

@@ -1,10 +1,12 @@
-//! What a condition asks of `samples` or `tags`, where it asks for identifiers and times.
+//! What a condition asks of `samples` or `tags`, where it asks for identifiers, times, values and
+//! qualities.
 
 use std::collections::BTreeSet;
 
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr::{Between, InList};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use weir_model::{NumberRange, Severities, Severity};
 
 /// The rows that a condition lets through, exactly.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,49 +17,97 @@ pub(super) struct Predicate {
     pub(super) from: i64,
     /// Up to and without this time.
     pub(super) to: i64,
+    /// The range that the value is in; any and none where there is no range.
+    pub(super) numbers: Option<NumberRange>,
+    /// The severities of the quality.
+    pub(super) severities: Severities,
+}
+
+/// What columns are called that a condition may be of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names {
+    pub(super) id: &'static str,
+    /// Whether there is `time`.
+    pub(super) time: bool,
+    /// Whether there are `value` and `quality`.
+    pub(super) samples: bool,
 }
 
 impl Predicate {
     /// Everything.
-    pub(super) const ALL: Self = Self { ids: None, from: i64::MIN, to: i64::MAX };
+    pub(super) const ALL: Self = Self {
+        ids: None,
+        from: i64::MIN,
+        to: i64::MAX,
+        numbers: None,
+        severities: Severities::ALL,
+    };
 
-    /// What a condition asks, where it asks only for identifiers (in the column `id`) and times (in the
-    /// column `time`, where there is one).
-    pub(super) fn of(expr: &Expr, id: &str, time: Option<&str>) -> Option<Self> {
+    /// What a condition asks, where it asks only for what is understood here.
+    pub(super) fn of(expr: &Expr, names: Names) -> Option<Self> {
         match expr {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
-                Operator::And => Some(Self::of(left, id, time)?.and(Self::of(right, id, time)?)),
-                Operator::Or => Self::of(left, id, time)?.or(Self::of(right, id, time)?),
+                Operator::And => Some(Self::of(left, names)?.and(Self::of(right, names)?)),
+                Operator::Or => Self::of(left, names)?.or(Self::of(right, names)?),
                 _ => match (left.as_ref(), right.as_ref()) {
                     (Expr::Column(column), Expr::Literal(value, _)) => {
-                        Self::compared(&column.name, *op, value, id, time)
+                        Self::compared(&column.name, *op, value, names)
                     }
                     (Expr::Literal(value, _), Expr::Column(column)) => {
-                        Self::compared(&column.name, op.swap()?, value, id, time)
+                        Self::compared(&column.name, op.swap()?, value, names)
                     }
                     _ => None,
                 },
             },
+            Expr::Between(Between { expr, negated: false, low, high }) => {
+                let Expr::Column(column) = expr.as_ref() else { return None };
+                let end = |end: &Expr, op| match end {
+                    Expr::Literal(value, _) => Self::compared(&column.name, op, value, names),
+                    _ => None,
+                };
+                Some(end(low, Operator::GtEq)?.and(end(high, Operator::LtEq)?))
+            }
             Expr::InList(InList { expr, list, negated: false }) => {
                 let Expr::Column(column) = expr.as_ref() else { return None };
-                let ids: Option<BTreeSet<String>> = list.iter().map(text).collect();
-                (column.name == id).then_some(Self { ids: Some(ids?), ..Self::ALL })
+                let texts: Option<BTreeSet<String>> = list.iter().map(text).collect();
+                match column.name.as_str() {
+                    name if name == names.id => Some(Self { ids: Some(texts?), ..Self::ALL }),
+                    "quality" if names.samples => {
+                        let named = texts?.iter().fold(Severities::NONE, |all, name| {
+                            severity(name).map_or(all, |severity| all.with(severity))
+                        });
+                        Some(Self { severities: named, ..Self::ALL })
+                    }
+                    _ => None,
+                }
             }
             _ => None,
         }
     }
 
-    fn compared(
-        column: &str,
-        op: Operator,
-        value: &ScalarValue,
-        id: &str,
-        time: Option<&str>,
-    ) -> Option<Self> {
-        if column == id && op == Operator::Eq {
+    fn compared(column: &str, op: Operator, value: &ScalarValue, names: Names) -> Option<Self> {
+        if column == names.id && op == Operator::Eq {
             let text = value.try_as_str().flatten()?.to_owned();
             return Some(Self { ids: Some([text].into()), ..Self::ALL });
         }
+        match column {
+            "time" if names.time => Self::of_time(op, value),
+            _ if !names.samples => None,
+            "value" => Self::of_value(op, value),
+            "quality" => {
+                let named = severity(value.try_as_str().flatten()?);
+                let named = named.map_or(Severities::NONE, |one| Severities::NONE.with(one));
+                match op {
+                    Operator::Eq => Some(Self { severities: named, ..Self::ALL }),
+                    Operator::NotEq => Some(Self { severities: named.not(), ..Self::ALL }),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn of_time(op: Operator, value: &ScalarValue) -> Option<Self> {
         let ScalarValue::TimestampNanosecond(Some(at), _) = value else { return None };
         let after = at.checked_add(1)?;
         let (from, to) = match op {
@@ -68,7 +118,21 @@ impl Predicate {
             Operator::LtEq => (i64::MIN, after),
             _ => return None,
         };
-        (time == Some(column)).then_some(Self { ids: None, from, to })
+        Some(Self { from, to, ..Self::ALL })
+    }
+
+    /// Doubles are compared here as the engine compares them: in their total order.
+    fn of_value(op: Operator, value: &ScalarValue) -> Option<Self> {
+        let ScalarValue::Float64(Some(x)) = value else { return None };
+        let numbers = match op {
+            Operator::Eq => NumberRange::from(*x).and(NumberRange::up_to(*x)),
+            Operator::Gt => NumberRange::above(*x),
+            Operator::GtEq => NumberRange::from(*x),
+            Operator::Lt => NumberRange::below(*x),
+            Operator::LtEq => NumberRange::up_to(*x),
+            _ => return None,
+        };
+        Some(Self { numbers: Some(numbers), ..Self::ALL })
     }
 
     /// What both let through.
@@ -77,19 +141,33 @@ impl Predicate {
             (Some(a), Some(b)) => Some(a.intersection(&b).cloned().collect()),
             (a, b) => a.or(b),
         };
-        Self { ids, from: self.from.max(other.from), to: self.to.min(other.to) }
+        let numbers = match (self.numbers, other.numbers) {
+            (Some(a), Some(b)) => Some(a.and(b)),
+            (a, b) => a.or(b),
+        };
+        Self {
+            ids,
+            from: self.from.max(other.from),
+            to: self.to.min(other.to),
+            numbers,
+            severities: self.severities.and(other.severities),
+        }
     }
 
     /// What either lets through, where both ask for identifiers alone.
     fn or(self, other: Self) -> Option<Self> {
-        let always = |side: &Self| side.from == i64::MIN && side.to == i64::MAX;
-        if !always(&self) || !always(&other) {
+        let of_ids = |side: &Self| Self { ids: None, ..side.clone() } == Self::ALL;
+        if !of_ids(&self) || !of_ids(&other) {
             return None;
         }
         let (mut ids, others) = (self.ids?, other.ids?);
         ids.extend(others);
         Some(Self { ids: Some(ids), ..Self::ALL })
     }
+}
+
+fn severity(name: &str) -> Option<Severity> {
+    [Severity::Good, Severity::Uncertain, Severity::Bad].into_iter().find(|s| s.as_str() == name)
 }
 
 fn text(expr: &Expr) -> Option<String> {

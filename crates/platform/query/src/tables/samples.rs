@@ -1,4 +1,4 @@
-//! The table `samples`.
+//! The tables `samples` and `last_values`.
 
 use std::sync::Arc;
 
@@ -10,30 +10,51 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::page;
-use super::predicate::Predicate;
+use super::predicate::{Names, Predicate};
 use super::scan::SamplesScan;
 use super::unreadable;
 use crate::source::Source;
 
-/// All samples of a source. A statement reads those of the tags and times that it asks for.
+/// Which samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All of them.
+    All,
+    /// The newest of each tag.
+    Newest,
+}
+
+impl Which {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::All => "samples",
+            Self::Newest => "last_values",
+        }
+    }
+}
+
+/// Samples of a source. A statement reads those of the tags and times that it asks for.
 pub(super) struct SamplesTable {
+    which: Which,
     source: Arc<dyn Source>,
 }
 
 impl SamplesTable {
-    pub(super) fn new(source: Arc<dyn Source>) -> Self {
-        Self { source }
+    pub(super) fn new(which: Which, source: Arc<dyn Source>) -> Self {
+        Self { which, source }
     }
 }
 
 impl std::fmt::Debug for SamplesTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("samples")
+        f.write_str(self.which.name())
     }
 }
 
+const NAMES: Names = Names { id: "tag", time: true, samples: true };
+
 fn asks(filter: &Expr) -> Option<Predicate> {
-    Predicate::of(filter, "tag", Some("time"))
+    Predicate::of(filter, NAMES)
 }
 
 #[async_trait]
@@ -54,9 +75,9 @@ impl TableProvider for SamplesTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let asked = filters.iter().filter_map(asks).fold(Predicate::ALL, Predicate::and);
-        let mut tags = self.source.numbers(asked.ids.as_ref()).map_err(unreadable)?;
-        tags.sort_by(|a, b| a.1.cmp(&b.1));
-        let scan = SamplesScan::new(Arc::clone(&self.source), tags, asked, projection, limit)?;
+        let tags = self.source.numbers(asked.ids.as_ref()).map_err(unreadable)?;
+        let scan = SamplesScan::new(self.which, Arc::clone(&self.source), tags, asked)?;
+        let scan = scan.of_columns(projection)?.with_limit(limit);
         Ok(Arc::new(scan))
     }
 

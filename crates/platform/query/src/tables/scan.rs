@@ -22,73 +22,141 @@ use datafusion::physical_plan::filter_pushdown::{
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-    ReplaceChildrenOptions,
+    ReplaceChildrenOptions, SortOrderPushdownResult,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use weir_model::{TagId, Timestamp};
+use weir_model::{NumberRange, SampleColumns, SamplesWanted, Severities, TagId, Timestamp};
 
+use super::latest;
 use super::page::{self, Column, Pager};
 use super::predicate::Predicate;
+use super::samples::Which;
 use super::unreadable;
-use crate::source::Source;
+use crate::source::{Pages, Source};
 
 /// Samples that the planner expects of each tag, where it has to choose which of two tables to keep in
 /// memory: more than any list of tags or assets has rows.
 const ROWS_EXPECTED: usize = 1_000_000;
 
-/// Reads samples: tag by tag in the order of their identifiers, and of each tag by time.
+/// Tags that are read in the order of their identifiers in any case. The samples of more are read in
+/// the order that they lie in files, unless the statement asks for the other.
+const SORTED_TAGS_MAX: usize = 64;
+
+/// Reads samples: tag by tag, and of each tag by time.
 #[derive(Clone)]
 pub(super) struct SamplesScan {
+    which: Which,
     source: Arc<dyn Source>,
-    /// In the order of their identifiers.
+    /// In the order that they are read.
     tags: Arc<[(TagId, String)]>,
     from: i64,
     to: i64,
+    numbers: Option<NumberRange>,
+    severities: Severities,
     columns: Vec<Column>,
     /// Most rows that are wanted.
     fetch: Option<usize>,
     /// Conditions on the column `tag` that are known only once other tables were read: what a join
     /// with `tags` lets through.
     filters: Vec<Arc<dyn PhysicalExpr>>,
+    /// Whether the tags are in the order of their identifiers.
+    is_sorted: bool,
     properties: Arc<PlanProperties>,
 }
 
 impl SamplesScan {
+    /// All columns of the samples that a predicate lets through.
     pub(super) fn new(
+        which: Which,
         source: Arc<dyn Source>,
-        tags: Vec<(TagId, String)>,
+        mut tags: Vec<(TagId, String)>,
         asked: Predicate,
-        projection: Option<&Vec<usize>>,
-        fetch: Option<usize>,
     ) -> Result<Self> {
-        let all = page::schema();
-        let (columns, schema) = match projection {
-            Some(places) => {
-                let columns = places.iter().filter_map(|place| Column::ALL.get(*place)).copied();
-                (columns.collect(), Arc::new(all.project(places)?))
-            }
-            None => (Column::ALL.to_vec(), all),
-        };
-        let properties = PlanProperties::new(
-            ordered(schema, tags.len())?,
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
+        tags.sort_by(|a, b| a.1.cmp(&b.1));
+        let is_sorted = tags.len() <= SORTED_TAGS_MAX || tags.is_sorted_by_key(|(tag, _)| *tag);
+        if !is_sorted {
+            tags.sort_by_key(|(tag, _)| *tag);
+        }
+        let properties = properties(page::schema(), tags.len(), is_sorted)?;
         Ok(Self {
+            which,
             source,
             tags: tags.into(),
             from: asked.from,
             to: asked.to,
-            columns,
-            fetch,
+            numbers: asked.numbers,
+            severities: asked.severities,
+            columns: Column::ALL.to_vec(),
+            fetch: None,
             filters: Vec::new(),
-            properties: Arc::new(properties),
+            is_sorted,
+            properties,
         })
     }
 
+    /// The same of some columns.
+    pub(super) fn of_columns(self, projection: Option<&Vec<usize>>) -> Result<Self> {
+        let Some(places) = projection else { return Ok(self) };
+        let columns = places.iter().filter_map(|place| Column::ALL.get(*place)).copied();
+        let schema = Arc::new(page::schema().project(places)?);
+        let properties = properties(schema, self.tags.len(), self.is_sorted)?;
+        Ok(Self { columns: columns.collect(), properties, ..self })
+    }
+
+    /// The same with a bound on its rows.
+    pub(super) fn with_limit(self, fetch: Option<usize>) -> Self {
+        Self { fetch, ..self }
+    }
+
+    /// Reads what is wanted.
+    pub(super) fn pages(&self, wanted: SamplesWanted) -> Pages {
+        match self.which {
+            Which::All => self.source.samples(wanted),
+            Which::Newest => latest::pages(Arc::clone(&self.source), wanted),
+        }
+    }
+
+    /// The same in the order of identifiers.
+    fn sorted(&self) -> Result<Self> {
+        let mut tags = self.tags.to_vec();
+        tags.sort_by(|a, b| a.1.cmp(&b.1));
+        let properties = properties(self.schema(), tags.len(), true)?;
+        Ok(Self { tags: tags.into(), is_sorted: true, properties, ..self.clone() })
+    }
+
+    /// What is to be read of some of its tags; nothing where nothing is.
+    pub(super) fn asked(
+        &self,
+        tags: Arc<[TagId]>,
+        columns: SampleColumns,
+    ) -> Option<SamplesWanted> {
+        let (from, to) = (Timestamp::from_nanos(self.from), Timestamp::from_nanos(self.to));
+        let nothing = tags.is_empty()
+            || from >= to
+            || self.fetch == Some(0)
+            || self.severities == Severities::NONE;
+        let Self { numbers, severities, .. } = *self;
+        let wanted = SamplesWanted { tags, from, to, numbers, severities, columns };
+        (!nothing).then_some(wanted)
+    }
+
+    /// The tags with their identifiers, in the order that they are read.
+    pub(super) fn tags(&self) -> &Arc<[(TagId, String)]> {
+        &self.tags
+    }
+
+    /// The columns that it gives.
+    pub(super) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Whether it is known before it runs which rows it reads.
+    pub(super) fn is_settled(&self) -> bool {
+        self.filters.is_empty() && self.fetch.is_none()
+    }
+
     /// The tags whose samples are read, once the conditions on them are known.
-    fn wanted(&self) -> Result<Vec<TagId>> {
+    fn wanted(&self) -> Result<Arc<[TagId]>> {
         let all = || self.tags.iter().map(|(tag, _)| *tag);
         if self.filters.is_empty() || self.tags.is_empty() {
             return Ok(all().collect());
@@ -126,7 +194,21 @@ impl SamplesScan {
     }
 }
 
-/// The orders that the rows of so many tags have.
+/// What is known of its rows.
+fn properties(schema: SchemaRef, tags: usize, is_sorted: bool) -> Result<Arc<PlanProperties>> {
+    let orders = match is_sorted {
+        true => ordered(schema, tags)?,
+        false => EquivalenceProperties::new(schema),
+    };
+    Ok(Arc::new(PlanProperties::new(
+        orders,
+        Partitioning::UnknownPartitioning(1),
+        EmissionType::Incremental,
+        Boundedness::Bounded,
+    )))
+}
+
+/// The orders that the rows of so many tags have, where they are read by identifier.
 fn ordered(schema: SchemaRef, tags: usize) -> Result<EquivalenceProperties> {
     let by = |name: &str| col(name, &schema).ok().map(PhysicalSortExpr::new_default);
     let mut orders: Vec<Vec<PhysicalSortExpr>> = Vec::new();
@@ -147,7 +229,8 @@ impl fmt::Debug for SamplesScan {
 
 impl DisplayAs for SamplesScan {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Samples: tags={}", self.tags.len())?;
+        let what = if self.which == Which::All { "Samples" } else { "LastValues" };
+        write!(f, "{what}: tags={}", self.tags.len())?;
         if self.from > i64::MIN {
             write!(f, ", from={}", Timestamp::from_nanos(self.from))?;
         }
@@ -156,6 +239,12 @@ impl DisplayAs for SamplesScan {
         }
         if let Some(fetch) = self.fetch {
             write!(f, ", fetch={fetch}")?;
+        }
+        if self.numbers.is_some() {
+            f.write_str(", numbers in a range")?;
+        }
+        if self.severities != Severities::ALL {
+            f.write_str(", qualities")?;
         }
         if !self.filters.is_empty() {
             f.write_str(", tags of a join")?;
@@ -215,13 +304,13 @@ impl ExecutionPlan for SamplesScan {
         // The tags are chosen when the first rows are asked for: a join has read its other side by then.
         let opened = stream::once(async move {
             let tags = scan.wanted()?;
-            let (from, to) = (Timestamp::from_nanos(scan.from), Timestamp::from_nanos(scan.to));
-            let nothing = tags.is_empty() || from >= to || scan.fetch == Some(0);
-            let pages =
-                if nothing { stream::empty().boxed() } else { scan.source.samples(tags, from, to) };
+            let pages = match scan.asked(tags, page::asked(&scan.columns)) {
+                Some(wanted) => scan.pages(wanted),
+                None => stream::empty().boxed(),
+            };
             Ok::<_, DataFusionError>(pages.map_err(unreadable))
         });
-        let batches = opened.try_flatten().map(move |page| pager.batches(&page?));
+        let batches = opened.try_flatten().map(move |page| pager.batches(page?));
         let batches = batches.map_ok(|batches| stream::iter(batches.into_iter().map(Ok)));
         let batches = batches.try_flatten();
         let mut wanted = self.fetch.unwrap_or(usize::MAX);
@@ -242,7 +331,8 @@ impl ExecutionPlan for SamplesScan {
         _: &[Arc<Statistics>],
         _: &datafusion::physical_plan::statistics::StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
-        let expected = self.tags.len().saturating_mul(ROWS_EXPECTED);
+        let of_tag = if self.which == Which::All { ROWS_EXPECTED } else { 1 };
+        let expected = self.tags.len().saturating_mul(of_tag);
         let rows = self.fetch.map_or(expected, |fetch| fetch.min(expected));
         let mut statistics = Statistics::new_unknown(&self.schema());
         statistics.num_rows = Precision::Inexact(rows);
@@ -256,6 +346,18 @@ impl ExecutionPlan for SamplesScan {
 
     fn with_fetch(&self, fetch: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
         Some(Arc::new(Self { fetch, ..self.clone() }))
+    }
+
+    fn try_pushdown_sort(
+        &self,
+        order: &[PhysicalSortExpr],
+    ) -> Result<SortOrderPushdownResult<Arc<dyn ExecutionPlan>>> {
+        let sorted = self.sorted()?;
+        let fits = sorted.properties.equivalence_properties().ordering_satisfy(order.to_vec())?;
+        Ok(match fits {
+            true => SortOrderPushdownResult::Exact { inner: Arc::new(sorted) },
+            false => SortOrderPushdownResult::Unsupported,
+        })
     }
 
     fn handle_child_pushdown_result(

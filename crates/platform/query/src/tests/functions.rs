@@ -19,6 +19,19 @@ fn time_buckets() {
             "'1 day', timestamp '2026-11-23T18:00:00Z', timestamp '2026-01-01T00:00:00+08:00'",
             "2026-11-23T16:00:00Z",
         ),
+        // Months of Shanghai, from the midnight that begins them there.
+        (
+            "'1 month', timestamp '2026-03-01T00:30:00+08:00', timestamp '2026-01-01T00:00:00+08:00'",
+            "2026-02-28T16:00:00Z",
+        ),
+        (
+            "'1 month', timestamp '2026-04-30T23:30:00+08:00', timestamp '2026-01-01T00:00:00+08:00'",
+            "2026-03-31T16:00:00Z",
+        ),
+        (
+            "'1 day', timestamp '2026-11-23T15:59:59Z', timestamp '2026-01-01T00:00:00+08:00'",
+            "2026-11-22T16:00:00Z",
+        ),
         ("'1 hour', '2026-11-23T18:20:00Z'", "2026-11-23T18:00:00Z"),
         ("'1 hour', timestamp '1969-12-31T23:20:00Z'", "1969-12-31T23:00:00Z"),
     ];
@@ -45,7 +58,7 @@ fn aggregates_by_time_bucket() {
         ])
     );
     let plan = rows(&format!("EXPLAIN {sql}")).to_string();
-    assert!(plan.contains("ordering_mode=Sorted"), "{plan}");
+    assert!(plan.contains("SeriesAggregate"), "{plan}");
 }
 
 #[test]
@@ -81,6 +94,38 @@ fn series_functions_fill_gaps() {
             [26.0, null, null, null],
         ])
     );
+}
+
+#[test]
+fn series_functions_by_cases_computed_by_hand() {
+    // Times that are not regular, two of them equal, a counter that starts again, nothing at both ends.
+    let sql = "WITH s(t, v) AS (VALUES (0, null), (10, 4.0), (11, null), (14, 12.0), (14, 13.0), (20, null), (24, 3.0), \
+               (30, null)), w AS (SELECT to_timestamp_seconds(t) AS at, v::double AS v FROM s) \
+               SELECT locf(v) OVER o, interpolate(v, at) OVER o, delta(v) OVER o, rate(v, at) OVER o FROM w \
+               WINDOW o AS (ORDER BY at, v) ORDER BY at, v";
+    assert_eq!(
+        rows(sql),
+        json!([
+            [null, null, null, null],
+            [4.0, 4.0, null, null],
+            // A quarter of the way from 4 to 12.
+            [4.0, 6.0, null, null],
+            [12.0, 12.0, 8.0, 2.0],
+            // No time has passed.
+            [13.0, 13.0, 1.0, null],
+            // Six tenths of the way from 13 to 3.
+            [13.0, 7.0, null, null],
+            [3.0, 3.0, -10.0, -1.0],
+            [3.0, null, null, null],
+        ])
+    );
+}
+
+#[test]
+fn values_of_bad_quality_can_be_left_out() {
+    let sql = "WITH s(t, v, q) AS (VALUES (1, 1.0, 'good'), (2, 99.0, 'bad'), (3, null, 'bad'), (4, 3.0, 'uncertain')) \
+               SELECT locf(CASE WHEN q <> 'bad' THEN v END) OVER (ORDER BY t) FROM s ORDER BY t";
+    assert_eq!(rows(sql), json!([[1.0], [1.0], [1.0], [3.0]]));
 }
 
 #[test]

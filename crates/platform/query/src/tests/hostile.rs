@@ -57,7 +57,18 @@ fn no_file_and_no_other_catalog_is_a_table() {
 fn the_catalog_tells_of_these_tables_alone() {
     let tables = "SELECT table_name FROM information_schema.tables \
                   WHERE table_schema <> 'information_schema' ORDER BY 1";
-    assert_eq!(rows(tables), serde_json::json!([["assets"], ["samples"], ["tags"]]));
+    assert_eq!(
+        rows(tables),
+        serde_json::json!([
+            ["assets"],
+            ["last_values"],
+            ["rollup_1d"],
+            ["rollup_1h"],
+            ["rollup_1m"],
+            ["samples"],
+            ["tags"]
+        ])
+    );
 }
 
 #[test]

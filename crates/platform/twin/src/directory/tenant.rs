@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use weir_model::{DataType, Grade, Identifier, Level, TagId};
+use weir_model::{DataType, Grade, Identifier, Interpolation, Level, TagId};
 
 use crate::{ASSET_DEPTH_MAX, Asset, Organisation, Tag};
 
@@ -33,6 +34,8 @@ pub struct TagEntry {
     pub name: Box<str>,
     /// What its values are.
     pub data_type: DataType,
+    /// What its value is between two samples.
+    pub interpolation: Interpolation,
     /// Its own grade.
     pub grade: Option<Grade>,
     /// The folded identifier of its asset.
@@ -47,6 +50,7 @@ pub struct TagEntry {
 /// One tenant in memory.
 #[derive(Debug, Default)]
 pub struct TenantView {
+    revision: u64,
     organisation: Option<Organisation>,
     assets: BTreeMap<String, AssetEntry>,
     children: HashMap<String, BTreeSet<String>>,
@@ -57,6 +61,18 @@ pub struct TenantView {
 }
 
 impl TenantView {
+    /// A number that no other state of this tenant has had since the program began: what was found with it
+    /// may be remembered for as long as it is the same.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Called by each change.
+    fn renew(&mut self) {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        self.revision = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The organisation.
     pub fn organisation(&self) -> Option<&Organisation> {
         self.organisation.as_ref()
@@ -188,10 +204,12 @@ impl TenantView {
     }
 
     pub(super) fn set_organisation(&mut self, organisation: Organisation) {
+        self.renew();
         self.organisation = Some(organisation);
     }
 
     pub(super) fn set_asset(&mut self, key: String, entry: Option<AssetEntry>) {
+        self.renew();
         if let Some(parent) = self.assets.remove(&key).and_then(|old| old.parent)
             && let Some(siblings) = self.children.get_mut(&parent)
         {
@@ -209,6 +227,7 @@ impl TenantView {
     }
 
     pub(super) fn set_tag(&mut self, key: String, entry: Option<TagEntry>) {
+        self.renew();
         if let Some(old) = self.tags.remove(&key) {
             self.by_number.remove(&old.tag);
             self.by_name.remove(&(old.name.clone(), key.clone()));
@@ -251,6 +270,7 @@ impl TagEntry {
             tag: tag.tag,
             name: tag.name.as_str().into(),
             data_type: tag.data_type,
+            interpolation: tag.interpolation.unwrap_or(tag.data_type.interpolation()),
             grade: tag.grade,
             asset: tag.asset.as_ref().map(Identifier::folded),
             device: tag.source.as_ref().map(|source| source.device.folded()),

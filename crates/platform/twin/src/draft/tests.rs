@@ -88,6 +88,7 @@ pub(crate) fn tag(name: &str, number: TagId, asset: Option<&str>) -> Tag {
         domain: None,
         range: None,
         labels: Default::default(),
+        interpolation: None,
         source: None,
     }
 }
@@ -227,6 +228,9 @@ fn tag_documents_are_checked() {
     assert_eq!(check(&Tag { range: range(1.0, 1.0), ..good.clone() }), ["/range"]);
     assert_eq!(check(&Tag { range: range(0.0, f64::INFINITY), ..good.clone() }), ["/range"]);
     assert_eq!(check(&Tag { labels: [(0, "off".into())].into(), ..good.clone() }), ["/labels"]);
+    let line = Tag { interpolation: Some(weir_model::Interpolation::Linear), ..good.clone() };
+    assert_eq!(line.check(), Ok(()));
+    assert_eq!(check(&Tag { data_type: DataType::Text, ..line }), ["/interpolation"]);
     assert_eq!(check(&Tag { name: " ".into(), ..good.clone() }), ["/name"]);
     assert_eq!(check(&tag("t", TagId(1), Some("nowhere"))), ["/asset"]);
     let source = Source {

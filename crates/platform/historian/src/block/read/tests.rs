@@ -4,6 +4,7 @@ use weir_model::{TenantId, Timestamp, Value};
 use super::*;
 use crate::block::write::BlockWriter;
 use crate::disk::{Disk, LocalDisk};
+use crate::span::Span;
 
 const TAGS: u32 = 60;
 const ROWS_PER_TAG: i64 = 5000;
@@ -20,7 +21,8 @@ fn row(tag: u32, index: i64) -> Row {
 fn block() -> (TempDir, Arc<Block>) {
     let dir = tempfile::tempdir().unwrap();
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
-    let mut writer = BlockWriter::create(&disk, dir.path(), 3, TenantId(1), 20_000).unwrap();
+    let mut writer =
+        BlockWriter::create(&disk, dir.path(), 3, TenantId(1), Span::day(20_000)).unwrap();
     for tag in 0..TAGS {
         (0..ROWS_PER_TAG).for_each(|index| writer.push(&row(tag, index)).unwrap());
     }
@@ -28,7 +30,7 @@ fn block() -> (TempDir, Arc<Block>) {
     assert_eq!(entry.rows, 300_000);
     assert_eq!((entry.tag_min, entry.tag_max, entry.position_max), (0, TAGS - 1, 4999));
     let block = Block::new(dir.path(), &disk, entry);
-    assert!(block.path().ends_with("blocks/tenant=1/day=2024-10-04/block-000000000003.parquet"));
+    assert!(block.path().ends_with("blocks/tenant=1/month=2024-10/block-000000000003.parquet"));
     (dir, block)
 }
 

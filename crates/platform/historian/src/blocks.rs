@@ -1,0 +1,362 @@
+//! The blocks themselves, for whoever copies them elsewhere: such that no two of them have a row
+//! of the same tag and time, and none has a row that was deleted.
+//!
+//! Blocks of one day may overlap until they are merged, and what came late may replace rows of a
+//! month's blocks. [`Overlaps`] compares the keys of blocks that overlap and says which rows others
+//! replace; an [`ExactBlock`] is a block without these, which is nearly always the file as it is.
+//! Nothing here changes the history.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use weir_model::TenantId;
+
+use crate::block::keys::{Corner, Key, Keys};
+use crate::block::read::{BlockCursor, OpenBlock, OpenBlocks};
+use crate::block::write::BlockWriter;
+use crate::block::{Block, BlockEntry};
+use crate::deletion::Deletion;
+use crate::disk::{Disk, LocalDisk};
+use crate::manifest::Manifest;
+use crate::merge::{Cursor, Merge};
+use crate::{Historian, HistorianError};
+
+/// Most rows of one block that others replace: 64 MiB of keys. A block with more is soon merged,
+/// because then it is worth it.
+const REPLACED_MAX: usize = 1 << 22;
+
+/// Pairs of blocks of which it is remembered which rows they share.
+const PAIRS_MAX: usize = 1 << 16;
+
+/// The blocks of one state of the history. Their files stay as long as this does where a historian
+/// has them open; where none has, they may be gone when they are read.
+pub struct Blocks {
+    position: u64,
+    blocks: Vec<Arc<Block>>,
+    deletions: Arc<Vec<Deletion>>,
+}
+
+/// The blocks of a folder, whether a historian has it open or not: what its manifest names at this
+/// moment. What is only in the log is not among them.
+///
+/// # Errors
+/// [`HistorianError::Corrupt`], [`HistorianError::Format`], [`HistorianError::Io`].
+pub fn blocks(dir: &Path) -> Result<Blocks, HistorianError> {
+    let manifest = Manifest::load(dir)?.unwrap_or_default();
+    let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
+    let blocks = manifest.blocks.into_iter().map(|entry| Block::new(dir, &disk, entry));
+    Ok(Blocks {
+        position: manifest.covered,
+        blocks: blocks.collect(),
+        deletions: Arc::new(manifest.deletions),
+    })
+}
+
+impl Historian {
+    /// The blocks at this moment. What was stored since the last flush is not among them.
+    pub fn blocks(&self) -> Blocks {
+        let shared = self.shared();
+        // Read first: what the view has is then at least as new.
+        let position = shared.progress.borrow().covered;
+        let view = shared.view();
+        Blocks {
+            position,
+            blocks: view.version.blocks().cloned().collect(),
+            deletions: view.deletions,
+        }
+    }
+}
+
+impl Blocks {
+    /// Every position of the log up to this one is in them.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The tenants that have blocks.
+    pub fn tenants(&self) -> Vec<TenantId> {
+        let mut tenants: Vec<_> = self.blocks.iter().map(|block| block.entry().tenant).collect();
+        tenants.sort_unstable();
+        tenants.dedup();
+        tenants
+    }
+}
+
+/// A tenant's blocks of one month (UTC), `2026-11`, or why they cannot be told apart.
+pub struct ExactMonth {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The month.
+    pub month: String,
+    /// The blocks: no two have a row of the same tag and time.
+    pub blocks: Result<Vec<ExactBlock>, HistorianError>,
+}
+
+/// Which rows of a pair of blocks have the same key: those that the first one loses, and those
+/// that the second one does.
+type Shared = Arc<[Vec<Key>; 2]>;
+
+/// Compares blocks, and remembers what it found: blocks never change.
+#[derive(Default)]
+pub struct Overlaps {
+    pairs: HashMap<(u64, u64), Shared>,
+}
+
+impl Overlaps {
+    /// The blocks of some tenants by month, without the rows that others replace and without those
+    /// that were deleted. Reads keys of blocks that overlap and were not compared before.
+    pub fn exact(&mut self, blocks: &Blocks, wanted: impl Fn(TenantId) -> bool) -> Vec<ExactMonth> {
+        let mut months: BTreeMap<(TenantId, String), Vec<Arc<Block>>> = BTreeMap::new();
+        for block in blocks.blocks.iter().filter(|block| wanted(block.entry().tenant)) {
+            let mut month = block.entry().span().date();
+            month.truncate(7);
+            months.entry((block.entry().tenant, month)).or_default().push(Arc::clone(block));
+        }
+        self.forget(blocks);
+        let exact = months.into_iter().map(|((tenant, month), of_month)| ExactMonth {
+            blocks: self.exact_month(&of_month, &blocks.deletions),
+            tenant,
+            month,
+        });
+        exact.collect()
+    }
+
+    fn exact_month(
+        &mut self,
+        blocks: &[Arc<Block>],
+        deletions: &[Deletion],
+    ) -> Result<Vec<ExactBlock>, HistorianError> {
+        let mut replaced: Vec<Vec<Key>> = vec![Vec::new(); blocks.len()];
+        for (a, first) in blocks.iter().enumerate() {
+            for (b, second) in blocks.iter().enumerate().skip(a + 1) {
+                let Some(corner) = Corner::shared(first, second) else { continue };
+                let shared = self.shared(first, second, corner)?;
+                let [of_first, of_second] = &*shared;
+                replaced[a].extend(of_first);
+                replaced[b].extend(of_second);
+                if replaced[a].len().max(replaced[b].len()) > REPLACED_MAX {
+                    return Err(HistorianError::TooManyReplaced { rows_max: REPLACED_MAX });
+                }
+            }
+        }
+        let exact = blocks.iter().zip(replaced).map(|(block, mut replaced)| {
+            replaced.sort_unstable();
+            replaced.dedup();
+            let hidden = deletions.iter().filter(|one| block.may_have(one)).copied().collect();
+            ExactBlock { block: Arc::clone(block), replaced, hidden }
+        });
+        Ok(exact.filter(|exact| exact.replaced.len() as u64 != exact.block.entry().rows).collect())
+    }
+
+    fn shared(&mut self, a: &Block, b: &Block, corner: Corner) -> Result<Shared, HistorianError> {
+        let ids = (a.entry().id, b.entry().id);
+        if let Some(known) = self.pairs.get(&ids) {
+            return Ok(Arc::clone(known));
+        }
+        let found = Arc::new(compare(a, b, corner)?);
+        if self.pairs.len() < PAIRS_MAX {
+            self.pairs.insert(ids, Arc::clone(&found));
+        }
+        Ok(found)
+    }
+
+    /// Forgets what is known of blocks that are no more.
+    fn forget(&mut self, blocks: &Blocks) {
+        let live: HashSet<u64> = blocks.blocks.iter().map(|block| block.entry().id).collect();
+        self.pairs.retain(|(a, b), _| live.contains(a) && live.contains(b));
+    }
+}
+
+/// The keys that two blocks share, by which of them has the lower position there.
+fn compare(a: &Block, b: &Block, corner: Corner) -> Result<[Vec<Key>; 2], HistorianError> {
+    let (mut left, mut right) = (Keys::new(a, corner)?, Keys::new(b, corner)?);
+    let mut lost = [Vec::new(), Vec::new()];
+    let (mut x, mut y) = (left.next()?, right.next()?);
+    while let (Some((key_x, at_x)), Some((key_y, at_y))) = (x, y) {
+        match key_x.cmp(&key_y) {
+            std::cmp::Ordering::Less => x = left.next()?,
+            std::cmp::Ordering::Greater => y = right.next()?,
+            std::cmp::Ordering::Equal => {
+                let loser = usize::from((at_x, a.entry().id) > (at_y, b.entry().id));
+                lost[loser].push(key_x);
+                if lost[loser].len() > REPLACED_MAX {
+                    return Err(HistorianError::TooManyReplaced { rows_max: REPLACED_MAX });
+                }
+                (x, y) = (left.next()?, right.next()?);
+            }
+        }
+    }
+    Ok(lost)
+}
+
+/// A block without the rows that others replace, and without those that were deleted.
+pub struct ExactBlock {
+    block: Arc<Block>,
+    /// Keys of rows that are left out, in order.
+    replaced: Vec<Key>,
+    /// Deletions whose rows are left out.
+    hidden: Vec<Deletion>,
+}
+
+impl ExactBlock {
+    /// A file name that no other content ever has: the block's number and checksum, and a checksum
+    /// of what is left out, where something is.
+    pub fn name(&self) -> String {
+        let BlockEntry { id, tail_crc32c, .. } = self.block.entry();
+        if self.is_whole() {
+            return format!("block-{id:012}-{tail_crc32c:08x}.parquet");
+        }
+        let (mut a, mut b) = (0, *tail_crc32c);
+        let mut add = |bytes: &[u8]| {
+            a = crc32c::crc32c_append(a, bytes);
+            b = crc32c::crc32c_append(b.rotate_left(1), bytes);
+        };
+        for (tag, time) in &self.replaced {
+            add(&tag.to_le_bytes());
+            add(&time.to_le_bytes());
+        }
+        for one in &self.hidden {
+            add(&one.tag.to_le_bytes());
+            [one.from, one.to, one.position.cast_signed()]
+                .iter()
+                .for_each(|x| add(&x.to_le_bytes()));
+        }
+        format!("block-{id:012}-{tail_crc32c:08x}-{a:08x}{b:08x}.parquet")
+    }
+
+    /// Whether nothing is left out: the file is the block as it is.
+    pub fn is_whole(&self) -> bool {
+        self.replaced.is_empty() && self.hidden.is_empty()
+    }
+
+    /// Opens the file; one of which something is left out is written to a folder first, and removed
+    /// from there when it is let go. None where nothing is left.
+    ///
+    /// # Errors
+    /// [`HistorianError::Corrupt`], also where the file is gone; [`HistorianError::Io`].
+    pub fn open(&self, scratch: &Path) -> Result<Option<BlockFile>, HistorianError> {
+        if self.is_whole() {
+            return BlockFile::open(Arc::clone(&self.block), None).map(Some);
+        }
+        let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
+        let failed = || HistorianError::io("write a block without replaced rows in", scratch);
+        std::fs::create_dir_all(scratch).map_err(failed())?;
+        let Some(entry) = self.write(&disk, scratch)? else { return Ok(None) };
+        let block = Block::new(scratch, &disk, entry);
+        let written = Written(block.path().to_owned());
+        BlockFile::open(block, Some(written)).map(Some)
+    }
+
+    fn write(
+        &self,
+        disk: &Arc<dyn Disk>,
+        scratch: &Path,
+    ) -> Result<Option<BlockEntry>, HistorianError> {
+        let failed = || HistorianError::io("write a block without replaced rows in", scratch);
+        let BlockEntry { id, tenant, .. } = *self.block.entry();
+        let span = self.block.entry().span();
+        let writer = BlockWriter::create(disk, scratch, id, tenant, span);
+        let mut writer = writer.and_then(BlockWriter::merged).map_err(failed())?;
+        let mut rows = Merge::default();
+        let opened = OpenBlocks::default();
+        rows.add(Cursor::block(BlockCursor::new(&opened, &self.block, None)?))?;
+        let mut replaced = self.replaced.iter().peekable();
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            while replaced.next_if(|key| **key < row.key()).is_some() {}
+            let is_hidden =
+                |one: &Deletion| one.tag == row.tag && one.hides(row.time, row.position);
+            if replaced.peek() == Some(&&row.key()) || self.hidden.iter().any(is_hidden) {
+                continue;
+            }
+            writer.push(&row).map_err(failed())?;
+            count += 1;
+        }
+        // A draft that is given up removes itself.
+        if count == 0 { Ok(None) } else { writer.finish(scratch).map(Some).map_err(failed()) }
+    }
+}
+
+/// A file that was written for its reader alone.
+struct Written(PathBuf);
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::warn!(file = %self.0.display(), %error, "a temporary block could not be removed");
+        }
+    }
+}
+
+/// A block's file, open: it can be read whatever becomes of the block.
+pub struct BlockFile {
+    block: Arc<Block>,
+    open: Arc<OpenBlock>,
+    /// Page indexes and footer, verified.
+    tail: Bytes,
+    _written: Option<Written>,
+}
+
+impl BlockFile {
+    fn open(block: Arc<Block>, written: Option<Written>) -> Result<Self, HistorianError> {
+        let open = OpenBlocks::default().open(&block)?;
+        let (entry, path) = (block.entry(), block.path());
+        let file = File::open(path).map_err(HistorianError::io("open", path))?;
+        // Opening has looked that the file has these bytes.
+        let mut tail = vec![0; (entry.bytes - entry.tail_offset) as usize];
+        file.read_exact_at(&mut tail, entry.tail_offset)
+            .map_err(HistorianError::io("read", path))?;
+        if crc32c::crc32c(&tail) != entry.tail_crc32c {
+            let reason = "the checksum of its footer does not match";
+            return Err(HistorianError::corrupt(path, entry.tail_offset, reason));
+        }
+        Ok(Self { block, open, tail: tail.into(), _written: written })
+    }
+
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        self.block.entry().bytes
+    }
+
+    /// Rows of it.
+    pub fn rows(&self) -> u64 {
+        self.block.entry().rows
+    }
+
+    /// The lowest and the highest tag.
+    pub fn tags(&self) -> (u32, u32) {
+        (self.block.entry().tag_min, self.block.entry().tag_max)
+    }
+
+    /// The earliest and the latest time, in nanoseconds.
+    pub fn times(&self) -> (i64, i64) {
+        (self.block.entry().time_min, self.block.entry().time_max)
+    }
+
+    /// Reads a part of it, with its checksums verified; fewer bytes only at its end.
+    ///
+    /// # Errors
+    /// [`HistorianError::Corrupt`], [`HistorianError::Io`].
+    pub fn read(&self, offset: u64, length: usize) -> Result<Bytes, HistorianError> {
+        let (pages_end, end) = (self.block.entry().tail_offset, self.bytes());
+        let to = offset.saturating_add(length as u64).min(end);
+        let mut bytes = BytesMut::with_capacity(to.saturating_sub(offset) as usize);
+        if offset < pages_end {
+            bytes.extend_from_slice(
+                &self.open.read_part(offset, (to.min(pages_end) - offset) as usize)?,
+            );
+        }
+        if to > pages_end {
+            let from = offset.max(pages_end).min(to) - pages_end;
+            bytes.extend_from_slice(&self.tail[from as usize..(to - pages_end) as usize]);
+        }
+        Ok(bytes.freeze())
+    }
+}
+
+#[cfg(test)]
+mod tests;

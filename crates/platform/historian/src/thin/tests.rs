@@ -1,0 +1,59 @@
+use proptest::collection::btree_map;
+use proptest::prelude::*;
+use weir_model::Value;
+
+use super::*;
+
+const MINUTE: i64 = 60_000_000_000;
+
+fn row((tag, time): (u32, i64), (value, bad): (i64, bool)) -> Row {
+    let quality = if bad { 0x8000_0000 } else { 0 };
+    Row { time, position: 1, tag, quality, value: Some(Value::I64(value)) }
+}
+
+fn thinned(rows: &[Row], keep: Keep) -> Vec<Row> {
+    let mut thinner = Thinner::new(keep).unwrap();
+    let mut kept: Vec<Row> = rows.iter().flat_map(|row| thinner.push(row.clone())).collect();
+    kept.extend(thinner.finish());
+    kept
+}
+
+#[test]
+fn everything_and_nothing_are_not_thinned() {
+    assert!(Thinner::new(Keep::All).is_none());
+    assert!(Thinner::new(Keep::Nothing).is_none());
+}
+
+#[test]
+fn of_a_minute_the_extremes_and_a_gap_stay() {
+    let rows: Vec<Row> =
+        (0..60).map(|s| row((7, s * MINUTE / 60), ((s * 7) % 60, s == 30))).collect();
+    let kept = thinned(&rows, Keep::Minute);
+    let seconds: Vec<i64> = kept.iter().map(|row| row.time / (MINUTE / 60)).collect();
+    // 0 is the first and lowest, 17 has 59, 30 is bad, 59 the last.
+    assert_eq!(seconds, [0, 17, 30, 59]);
+}
+
+proptest! {
+    #[test]
+    fn what_stays_are_rows_with_the_same_extremes_and_stays_again(
+        rows in btree_map((0..3u32, -4 * MINUTE..4 * MINUTE), (0..50i64, any::<bool>()), 0..200),
+    ) {
+        let rows: Vec<Row> = rows.into_iter().map(|(key, value)| row(key, value)).collect();
+        let kept = thinned(&rows, Keep::Minute);
+        prop_assert!(kept.is_sorted_by(|a, b| a.key() < b.key()));
+        prop_assert!(kept.iter().all(|row| rows.contains(row)));
+        prop_assert_eq!(&thinned(&kept, Keep::Minute), &kept);
+        let extremes = |rows: &[Row]| {
+            let mut found = std::collections::BTreeMap::new();
+            for row in rows.iter().filter(|row| !row.is_bad()) {
+                let value = row.value.as_ref().and_then(Value::as_f64).unwrap();
+                let place = (row.tag, row.time.div_euclid(MINUTE));
+                let (low, high) = found.entry(place).or_insert((value, value));
+                (*low, *high) = (f64::min(*low, value), f64::max(*high, value));
+            }
+            found
+        };
+        prop_assert_eq!(extremes(&kept), extremes(&rows));
+    }
+}

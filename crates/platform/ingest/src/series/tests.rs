@@ -1,0 +1,88 @@
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use super::*;
+
+/// Every series is a tag, whose number is how many were asked for.
+#[derive(Default)]
+struct Counting(Cell<u32>);
+
+impl Lookup for Counting {
+    fn find(&self, _: &Series<'_>) -> Result<TagFacts, Unknown> {
+        self.0.set(self.0.get() + 1);
+        Ok(TagFacts { tag: TagId(self.0.get()), data_type: DataType::F64 })
+    }
+}
+
+fn series() -> Series<'static> {
+    Series {
+        measurement: Cow::Borrowed("m"),
+        field: Cow::Borrowed("f"),
+        labels: Vec::new(),
+        labels_optional: true,
+    }
+}
+
+fn find(walk: &mut Walk<'_>, key: &str, field: &str) -> u32 {
+    let Ok(facts) = walk.find(key.as_bytes(), field.as_bytes(), series) else { panic!() };
+    facts.tag.0
+}
+
+#[test]
+fn a_series_is_asked_for_once_while_the_documents_stay() {
+    let (cache, lookup) = (SeriesCache::new(1 << 20), Counting::default());
+    for (revision, asked) in [(1, 3), (1, 3), (2, 6), (2, 6)] {
+        let mut walk = Walk::new(&cache.at(revision), &lookup);
+        for _ in 0..2 {
+            for (key, field) in [("a", "x"), ("a", "y"), ("b", "x")] {
+                find(&mut walk, key, field);
+            }
+        }
+        walk.finish();
+        assert_eq!(lookup.0.get(), asked);
+    }
+    assert_eq!(cache.len(), 3);
+}
+
+#[test]
+fn the_next_series_is_expected_where_it_was_before() {
+    let (cache, lookup) = (SeriesCache::new(1 << 20), Counting::default());
+    let mut walk = Walk::new(&cache.at(1), &lookup);
+    let first: Vec<u32> =
+        [("a", "x"), ("a", "y"), ("b", "x")].map(|(key, field)| find(&mut walk, key, field)).into();
+    walk.finish();
+    let mut walk = Walk::new(&cache.at(1), &lookup);
+    let tag = |found: Option<(TagFacts, usize)>| found.map(|(facts, used)| (facts.tag.0, used));
+    assert_eq!(tag(walk.expected_head(b"a x=1")), Some((first[0], 4)));
+    assert_eq!(tag(walk.expected_field(b"y=2")), Some((first[1], 2)));
+    assert_eq!(walk.expected_field(b"x=2"), None, "of another series");
+    assert_eq!(walk.expected_head(b"b y=1"), None, "another field");
+    assert_eq!(walk.expected_head(b"b"), None);
+    assert_eq!(tag(walk.expected_head(b"b x=")), Some((first[2], 4)));
+    assert_eq!(walk.expected_head(b"a x=1"), None, "nothing was behind it");
+    let mut stale = Walk::new(&cache.at(2), &lookup);
+    assert_eq!(stale.expected_head(b"a x=1"), None, "the documents have changed");
+}
+
+#[test]
+fn a_full_cache_starts_anew() {
+    let bytes_max = 64 << 10;
+    let (cache, lookup) = (SeriesCache::new(bytes_max), Counting::default());
+    for round in 0..50 {
+        let mut walk = Walk::new(&cache.at(1), &lookup);
+        for n in 0..100 {
+            find(&mut walk, &format!("series {round} {n}"), "f");
+        }
+        walk.finish();
+        // Columns that grow double.
+        assert!(cache.bytes() <= 2 * bytes_max, "{}", cache.bytes());
+    }
+    assert!(cache.len() > 100 && cache.len() < 5000);
+    let before = lookup.0.get();
+    let mut walk = Walk::new(&cache.at(1), &lookup);
+    find(&mut walk, &"x".repeat(KEY_BYTES_MAX), "f");
+    walk.finish();
+    let mut walk = Walk::new(&cache.at(1), &lookup);
+    find(&mut walk, &"x".repeat(KEY_BYTES_MAX), "f");
+    assert_eq!(lookup.0.get(), before + 2, "too long to be remembered");
+}
