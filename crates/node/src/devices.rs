@@ -11,14 +11,13 @@ use weir_connect::{
     ConnectError, DeviceSecrets, DeviceSpec, Devices, Point, Scaling, State, Supervisor,
 };
 use weir_model::TenantId;
-use weir_store::{Change, Collection, FeedError, Snapshot, Store, StoreError};
+use weir_store::{Change, Collection, Snapshot, Store, StoreError};
 use weir_twin::{Organisations, Source, Tag, Tags};
+
+use crate::changes::{Changes, News};
 
 /// Records that are read at one time.
 const PAGE: usize = 500;
-
-/// Between attempts while the change feed cannot be read.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// A device by tenant and folded identifier.
 type Key = (TenantId, String);
@@ -28,37 +27,16 @@ type Key = (TenantId, String);
 pub(crate) async fn follow(
     store: Store,
     supervisor: Supervisor,
-    mut from: u64,
+    from: u64,
     stop: CancellationToken,
 ) {
-    let mut head = store.head();
-    loop {
-        let changed = match store.feed(from, PAGE) {
-            Ok(entries) if entries.is_empty() => {
-                let ended = tokio::select! {
-                    changed = head.changed() => changed.is_err(),
-                    () = stop.cancelled() => true,
-                };
-                if ended {
-                    return;
-                }
-                continue;
-            }
-            Ok(entries) => {
-                from = entries.last().map_or(from, |entry| entry.position);
+    let mut changes = Changes::after(from, &store, stop);
+    while let Some(news) = changes.next().await {
+        let changed = match news {
+            News::Entries(entries) => {
                 affected(&store, entries.iter().flat_map(|entry| &entry.changes))
             }
-            Err(FeedError::TooOld { .. }) => {
-                from = *head.borrow();
-                all(&store)
-            }
-            Err(error) => {
-                tracing::error!(%error, "the change feed cannot be read; devices keep their settings");
-                tokio::select! {
-                    () = tokio::time::sleep(RETRY) => continue,
-                    () = stop.cancelled() => return,
-                }
-            }
+            News::Everything => all(&store),
         };
         match changed {
             Ok(keys) => apply(&store, &supervisor, keys).await,

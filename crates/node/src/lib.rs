@@ -10,6 +10,7 @@
 //! What it is not: it decides nothing. A rule that is found here is in the wrong room.
 
 mod broker;
+mod changes;
 pub mod config;
 mod control;
 mod devices;

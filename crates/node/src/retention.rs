@@ -1,21 +1,15 @@
 //! From the documents that say how long samples are kept to the historian that keeps them.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use weir_historian::Historian;
 use weir_model::TenantId;
-use weir_store::{Collection, FeedError, Store, StoreError};
+use weir_store::{Collection, Store, StoreError};
 use weir_twin::Retentions;
 
+use crate::changes::{Changes, News};
 use crate::devices::tenants;
-
-/// Changes that are read at one time.
-const PAGE: usize = 500;
-
-/// Between attempts while the change feed cannot be read.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Gives the historian the rules of every organisation.
 pub(crate) fn start(store: &Store, historian: &Historian) -> Result<(), StoreError> {
@@ -28,40 +22,19 @@ pub(crate) fn start(store: &Store, historian: &Historian) -> Result<(), StoreErr
 pub(crate) async fn follow(
     store: Store,
     historian: Historian,
-    mut from: u64,
+    from: u64,
     stop: CancellationToken,
 ) {
-    let mut head = store.head();
-    loop {
-        let applied = match store.feed(from, PAGE) {
-            Ok(entries) if entries.is_empty() => {
-                let ended = tokio::select! {
-                    changed = head.changed() => changed.is_err(),
-                    () = stop.cancelled() => true,
-                };
-                if ended {
-                    return;
-                }
-                continue;
-            }
-            Ok(entries) => {
-                from = entries.last().map_or(from, |entry| entry.position);
+    let mut changes = Changes::after(from, &store, stop);
+    while let Some(news) = changes.next().await {
+        let applied = match news {
+            News::Entries(entries) => {
                 let changes = entries.iter().flat_map(|entry| &entry.changes);
                 let of_rules = changes.filter(|change| change.collection == Retentions::NAME);
                 let tenants: BTreeSet<TenantId> = of_rules.map(|change| change.tenant).collect();
                 tenants.into_iter().try_for_each(|tenant| apply(&store, &historian, tenant))
             }
-            Err(FeedError::TooOld { .. }) => {
-                from = *head.borrow();
-                start(&store, &historian)
-            }
-            Err(error) => {
-                tracing::error!(%error, "the change feed cannot be read; samples are kept as before");
-                tokio::select! {
-                    () = tokio::time::sleep(RETRY) => continue,
-                    () = stop.cancelled() => return,
-                }
-            }
+            News::Everything => start(&store, &historian),
         };
         if let Err(error) = applied {
             tracing::error!(%error, "the rules of how long samples are kept cannot be read");
@@ -78,6 +51,8 @@ fn apply(store: &Store, historian: &Historian, tenant: TenantId) -> Result<(), S
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use weir_model::{Author, Keep, RequestId, Retention, RetentionRule, Timestamp};
     use weir_store::{Commit, Expect, Schema};
     use weir_twin::SampleRetention;
