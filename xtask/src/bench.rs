@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::interop;
 use crate::process::{self, cargo, target};
@@ -52,6 +52,30 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Room::Connect => "bench_connect",
     };
     let profile = if args.release { "release" } else { "dev" };
+    let mut numbers = measure(args, example)?;
+    if matches!(args.name, Room::Historian) {
+        // The way in that most senders take: over HTTP, of the whole program.
+        process::run(&mut cargo(&["build", "--workspace", "--profile", profile, "--bin", "weir"]))?;
+        let lines = measure(args, "bench_ingest")?;
+        if let (Some(numbers), Some(lines)) = (&mut numbers, lines) {
+            let first = &lines["line_protocol"][0];
+            numbers.insert(LINES.into(), first[LINES].clone());
+            numbers.insert("line_protocol".into(), lines["line_protocol"].clone());
+        }
+    }
+    if let Some(mut numbers) = numbers {
+        numbers.insert("profile".into(), json!(profile));
+        println!("{}", Json::Object(numbers));
+    }
+    Ok(())
+}
+
+/// What is told of line protocol at few tags.
+const LINES: &str = "line_protocol_points_per_cpu_s";
+
+/// Builds and runs an example; its numbers, where these are wanted as JSON.
+fn measure(args: &Args, example: &str) -> Result<Option<Map<String, Json>>> {
+    let profile = if args.release { "release" } else { "dev" };
     process::run(&mut cargo(&[
         "build",
         "--workspace",
@@ -61,8 +85,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         example,
     ]))?;
     let folder = if args.release { "release" } else { "debug" };
-    let program = target().join(folder).join("examples").join(example);
+    let folder = target().join(folder);
+    let program = folder.join("examples").join(example);
     let mut bench = process::command(&program.to_string_lossy());
+    bench.env("WEIR_BIN", folder.join("weir"));
     if matches!(args.name, Room::Connect) {
         bench.env("WEIR_VENV", interop::python_peers()?);
     }
@@ -71,7 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if !args.json {
         println!("profile: {profile}");
-        return process::run(&mut bench);
+        return process::run(&mut bench).map(|()| None);
     }
     bench.arg("--json");
     let output = process::output(&mut bench)?;
@@ -79,14 +105,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !before.is_empty() {
         println!("{before}");
     }
-    let mut numbers: Json = serde_json::from_str(last)
+    let numbers: Json = serde_json::from_str(last)
         .with_context(|| format!("the last line of {example} is no JSON: {last}"))?;
-    let Some(object) = numbers.as_object_mut() else {
-        bail!("the last line of {example} is no JSON object");
-    };
-    object.insert("profile".into(), json!(profile));
-    println!("{numbers}");
-    Ok(())
+    match numbers {
+        Json::Object(object) => Ok(Some(object)),
+        _ => bail!("the last line of {example} is no JSON object"),
+    }
 }
 
 /// Runs a test that measures, alone.

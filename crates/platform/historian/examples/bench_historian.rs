@@ -83,6 +83,10 @@ async fn run(quick: bool) -> Outcome<Json> {
     println!("peak resident memory of this run: {} MB", peak.unwrap_or(0));
     Ok(json!({
         "bench": "historian",
+        "durable_points_per_cpu_s": ingest[0]["durable_points_per_cpu_s"],
+        "bytes_per_point": storage["bytes_per_point"],
+        "raw_hour_ms": reads["raw_hour_ms"],
+        "last_all_ms": ingest[0]["last_all_ms"],
         "append": append,
         "ingest": ingest,
         "storage": storage,
