@@ -2,9 +2,9 @@
 //!
 //! A batch goes to a write-ahead log (many waiting batches share one `fdatasync`), then to memory,
 //! and from there, sorted, to standard Parquet files of one tenant and day, which are merged by day
-//! and month. Reads merge memory and
-//! files; of two samples of one tag and time, the one stored later counts. It knows tenants, tags
-//! as numbers, and samples; nothing here knows names, units, grades, HTTP or SQL.
+//! and month. Reads merge memory and files; of two samples of one tag and time, the one stored later
+//! counts. It knows tenants, tags as numbers, and samples; nothing here knows names, units, grades,
+//! HTTP or SQL.
 //!
 //! | in the folder | what |
 //! | --- | --- |
@@ -79,7 +79,7 @@ mod upkeep;
 mod writer;
 
 pub use aggregate::{AGGREGATE_ROWS_MAX, Aggregate, AggregateQuery, Numbers, Weighted};
-pub use blocks::{BlockFile, Blocks, ExactBlock, ExactMonth, Overlaps, blocks};
+pub use blocks::{BlockFile, Blocks, ExactBlock, ExactMonth, Overlaps, WantedTags, blocks};
 pub use bulk::Bulk;
 pub use check::{Checked, Fault, Lost, Seen, Watch, check};
 pub use clock::Clock;
@@ -87,7 +87,7 @@ pub use contents::{Contents, SpanContents, contents};
 pub use deletion::DELETIONS_MAX;
 pub use error::{AppendError, HistorianError};
 pub use export::{ExportError, ExportedRow, ParquetExport, ParquetImport};
-pub use frame::{AT_TIMES_MAX, Convert, Frame, Frames, Signal};
+pub use frame::{AT_TIMES_MAX, AtTimes, Convert, Frame, Frames, Signal};
 pub use historian::{Appended, Historian};
 pub use live::{Live, LiveBatch};
 pub use options::{
