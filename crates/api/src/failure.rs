@@ -250,6 +250,10 @@ impl From<HistorianError> for Failure {
                 let detail = format!("{error}: wider ones, a shorter time or fewer tags");
                 Self::field(ProblemCode::InvalidRequest, "width", detail)
             }
+            HistorianError::AnswerTooLarge { .. } => {
+                let detail = format!("Too large an answer: {error}; ask for fewer tags or times.");
+                Self::new(ProblemCode::InvalidRequest, detail)
+            }
             _ => Self::internal("read the samples", &error),
         }
     }

@@ -6,7 +6,8 @@
 //! not, permitted or not, audited when refused). A handler reads a strict document, asks the rooms,
 //! and answers.
 //!
-//! What it is not: it decides no rule of a domain, opens no socket and starts no task. To add a
+//! What it is not: it decides no rule of a domain, opens no socket and starts no task but
+//! those that write long answers. To add a
 //! route, write its handler in the module of its domain under `routes` and name its permission in
 //! that module's table; the tests find it there.
 //!
@@ -15,6 +16,7 @@
 //! assert!(document.paths.paths.contains_key("/api/v1/tags/{id}"));
 //! ```
 
+mod answers;
 mod body;
 mod console;
 mod cursor;

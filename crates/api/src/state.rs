@@ -94,6 +94,8 @@ pub struct Limits {
     pub requests_max: usize,
     /// Open live streams at one time.
     pub streams_max: usize,
+    /// Bytes that long answers hold at one time while they are read: more are answered 503.
+    pub answers_bytes_max: usize,
     /// Longest time a request may take, streams not counted.
     pub request_timeout: Duration,
 }
@@ -107,6 +109,7 @@ impl Default for Limits {
             series_tags_max: 100_000,
             requests_max: 256,
             streams_max: 256,
+            answers_bytes_max: 256 << 20,
             request_timeout: Duration::from_secs(30),
         }
     }
@@ -149,6 +152,7 @@ pub struct Shared {
     pub(crate) shaping: Mutex<()>,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) answers: Arc<Semaphore>,
     pub(crate) ingest: Arc<Semaphore>,
     pub(crate) series: Caches,
     pub(crate) rate: Rate,
@@ -181,6 +185,7 @@ impl ApiState {
             shaping: Mutex::new(()),
             requests: Arc::new(Semaphore::new(limits.requests_max)),
             streams: Arc::new(Semaphore::new(limits.streams_max)),
+            answers: Arc::new(Semaphore::new(limits.answers_bytes_max / ANSWER_PERMIT_BYTES)),
             ingest: Arc::new(Semaphore::new(limits.ingest_bytes_max / INGEST_PERMIT_BYTES)),
             series: Caches::default(),
             rate: Rate::default(),
@@ -197,6 +202,9 @@ impl ApiState {
 /// What one permit of [`Shared::ingest`] stands for, in bytes: fine enough to be fair, coarse
 /// enough for a semaphore's counter.
 pub(crate) const INGEST_PERMIT_BYTES: usize = 64 << 10;
+
+/// What one permit of [`Shared::answers`] stands for, in bytes.
+pub(crate) const ANSWER_PERMIT_BYTES: usize = 64 << 10;
 
 impl std::ops::Deref for ApiState {
     type Target = Shared;

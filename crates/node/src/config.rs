@@ -471,6 +471,14 @@ fn shown(key: &str, value: &Value) -> String {
     if is_hidden { Value::from(SECRET_SHOWN).to_string() } else { value.to_string() }
 }
 
+/// Why a setting's value does not fit. The parser's words name the value.
+fn reason(key: &str, error: &toml::de::Error) -> String {
+    match SECRETS.contains(&key) {
+        true => "it is a text, in quotes".to_owned(),
+        false => error.message().to_owned(),
+    }
+}
+
 /// The environment variable of a setting: `listen.address` is `WEIR_LISTEN_ADDRESS`.
 pub fn variable(key: &str) -> String {
     format!("WEIR_{}", key.replace('.', "_").to_uppercase())
@@ -537,8 +545,25 @@ fn read(path: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(fail)?;
     text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
         path: path.to_owned(),
-        reason: error.to_string().trim_end().to_owned(),
+        reason: located(&text, error.span()),
     })
+}
+
+/// Where a file is no TOML. Neither the line nor the parser's words are shown: they may hold a
+/// secret.
+fn located(text: &str, span: Option<std::ops::Range<usize>>) -> String {
+    let before = span.and_then(|span| text.get(..span.start));
+    before.map_or_else(
+        || "a line cannot be read".to_owned(),
+        |before| {
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            format!(
+                "line {line}, column {column} cannot be read; look for a quote or a bracket that \
+                 is missing, and for a key that is there twice"
+            )
+        },
+    )
 }
 
 fn flatten(table: &Table) -> Vec<(String, Value)> {
@@ -634,7 +659,7 @@ fn build(rows: &BTreeMap<String, (Value, Source)>) -> Result<Config, ConfigError
                 key: key.clone(),
                 origin: source.clone(),
                 value: shown(key, value),
-                reason: error.message().to_owned(),
+                reason: reason(key, &error),
             });
         }
     }

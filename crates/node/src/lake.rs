@@ -1,6 +1,6 @@
 //! The lake: what the historian's files are to the table that follows them, and who may leave.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +10,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use weir_api::{LakeStatus, LakeView};
-use weir_historian::{BlockFile, ExactBlock, Historian, HistorianError, Overlaps};
+use weir_historian::{BlockFile, ExactBlock, Historian, HistorianError, Overlaps, WantedTags};
 use weir_lake::{
     Brought, FollowerOptions, History, LakeError, Month, Piece, PieceFile, PlaceSettings, State,
     Status, TableContents, TableOptions,
 };
-use weir_model::{Grade, TenantId, Timestamp};
+use weir_model::{TenantId, Timestamp};
 use weir_twin::Directory;
 
 use crate::config;
@@ -51,9 +51,10 @@ pub(crate) fn start(
         }),
         overlaps: Mutex::default(),
         scratch: dir.join("tmp"),
-        leaving: Box::new({
+        leaving: Arc::new({
             let (directory, lake) = (directory.clone(), lake.clone());
-            move || leaving(&directory, &lake)
+            let known = Mutex::default();
+            move || leaving_of(&directory, &lake, &known)
         }),
     };
     history.clear();
@@ -107,30 +108,63 @@ fn secret(file: &Path) -> io::Result<String> {
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-/// The tenants whose samples may leave: those of the organisations that settings name, as long as
-/// none of their tags is of a higher grade than what the lake may hold. A file has the samples of
-/// many tags, so that all of them go or none.
-fn leaving(directory: &Directory, lake: &config::Lake) -> Result<HashSet<TenantId>, String> {
-    let failed = |error| format!("the organisations cannot be read: {error}");
-    let mut tenants = HashSet::new();
-    for organisation in directory.organisations().map_err(failed)? {
+/// The samples that may leave, by tenant: those of tags that there are. A tag that is no more may
+/// have been of any grade, so that its samples stay.
+type Leave = HashMap<TenantId, WantedTags>;
+
+/// What may leave, and of which revisions of which tenants that was found.
+type Known = Mutex<Option<(Vec<(TenantId, u64)>, Leave)>>;
+
+/// As [`leaving`], which is asked only where a tenant has changed since.
+fn leaving_of(directory: &Directory, lake: &config::Lake, known: &Known) -> Result<Leave, String> {
+    let mut revisions = Vec::new();
+    for organisation in directory.organisations().map_err(unread)? {
+        let tenant = organisation.tenant;
+        let revision = directory.with(tenant, |view| view.revision()).map_err(unread)?;
+        revisions.push((tenant, revision.unwrap_or_default()));
+    }
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*known {
+        Some((of, leave)) if *of == revisions => Ok(leave.clone()),
+        _ => {
+            let leave = leaving(directory, lake)?;
+            *known = Some((revisions, leave.clone()));
+            Ok(leave)
+        }
+    }
+}
+
+fn unread(error: impl std::fmt::Display) -> String {
+    format!("the organisations cannot be read: {error}")
+}
+
+/// The samples that may leave: those of the tags of organisations that settings name, as long as
+/// none of these tags is of a higher grade than what the lake may hold. A file has the samples of
+/// many tags, so that all of an organisation go or none.
+fn leaving(directory: &Directory, lake: &config::Lake) -> Result<Leave, String> {
+    let mut tenants = Leave::new();
+    for organisation in directory.organisations().map_err(unread)? {
         let is_named =
             |name: &String| name == EVERYBODY || *name == organisation.prefix.to_string();
         if !lake.organisations.iter().any(is_named) {
             continue;
         }
-        let highest = directory.with(organisation.tenant, |view| {
-            view.tags_after(None).map(|(_, tag)| view.grade_of_tag(tag)).max()
+        let found = directory.with(organisation.tenant, |view| {
+            let tags = || view.tags_after(None).map(|(_, tag)| tag);
+            let highest = tags().map(|tag| view.grade_of_tag(tag)).max();
+            let mut numbers: Vec<u32> = tags().map(|tag| tag.tag.0).collect();
+            numbers.sort_unstable();
+            (highest, numbers)
         });
-        let highest = highest.map_err(failed)?.flatten().unwrap_or(Grade::Public);
-        if highest > lake.grade {
+        let (highest, numbers) = found.map_err(unread)?.unwrap_or_default();
+        if let Some(highest) = highest.filter(|highest| *highest > lake.grade) {
             return Err(format!(
                 "organisation {} has tags of grade {highest} and the lake may hold {} at most: grade \
                  them lower, take the organisation off lake.organisations, or set lake.grade",
                 organisation.prefix, lake.grade
             ));
         }
-        tenants.insert(organisation.tenant);
+        tenants.insert(organisation.tenant, WantedTags::Only(numbers.into()));
     }
     if tenants.is_empty() {
         let reason =
@@ -138,6 +172,36 @@ fn leaving(directory: &Directory, lake: &config::Lake) -> Result<HashSet<TenantI
         return Err(reason.to_owned());
     }
     Ok(tenants)
+}
+
+/// Whether all that might leave then still may. What came since changes nothing.
+fn still(then: &Leave, leaving: &Leaving) -> Result<(), String> {
+    let of_then: Vec<(&TenantId, &Arc<[u32]>)> = then
+        .iter()
+        .filter_map(|(tenant, tags)| match tags {
+            WantedTags::All => None,
+            WantedTags::Only(tags) => Some((tenant, tags)),
+        })
+        .collect();
+    if of_then.is_empty() {
+        return Ok(());
+    }
+    let now = leaving()?;
+    let is_there = |(tenant, then): (&TenantId, &Arc<[u32]>)| match now.get(tenant) {
+        Some(WantedTags::All) => true,
+        Some(WantedTags::Only(now)) => {
+            Arc::ptr_eq(now, then) || then.iter().all(|tag| now.binary_search(tag).is_ok())
+        }
+        None => false,
+    };
+    match of_then.into_iter().all(is_there) {
+        true => Ok(()),
+        false => {
+            Err("a tag was deleted while files were copied; the next round goes on without its \
+                      samples"
+                .to_owned())
+        }
+    }
 }
 
 /// Copies the history of a data folder into a table, once, whether a node runs on it or not. Of a
@@ -154,18 +218,22 @@ pub async fn export(
 ) -> Result<(Brought, TableContents), LakeError> {
     let failed = |error: io::Error| LakeError::Source(error.to_string());
     let (folder, dir) = (crate::historian_dir(data), dir(data));
+    let all = |tenant| (tenant, WantedTags::All);
     let tenants =
-        tenants.map(|tenants| tenants.iter().copied().map(TenantId).collect::<HashSet<_>>());
+        tenants.map(|tenants| tenants.iter().copied().map(TenantId).map(all).collect::<Leave>());
     let found = {
         let folder = folder.clone();
         move || weir_historian::blocks(&folder)
     };
     let history = Exact {
-        leaving: Box::new({
+        leaving: Arc::new({
             let found = found.clone();
             move || match &tenants {
                 Some(tenants) => Ok(tenants.clone()),
-                None => found().map(|blocks| blocks.tenants().into_iter().collect()).map_err(told),
+                None => {
+                    let blocks = found().map_err(told)?;
+                    Ok(blocks.tenants().into_iter().map(all).collect())
+                }
             }
         }),
         blocks: Box::new(found),
@@ -179,15 +247,15 @@ pub async fn export(
 }
 
 type FoundBlocks = dyn Fn() -> Result<weir_historian::Blocks, HistorianError> + Send + Sync;
-type Leaving = dyn Fn() -> Result<HashSet<TenantId>, String> + Send + Sync;
+type Leaving = dyn Fn() -> Result<Leave, String> + Send + Sync;
 
-/// The historian's blocks without what others replace.
+/// The historian's blocks without what others replace and what may not leave.
 struct Exact {
     blocks: Box<FoundBlocks>,
     overlaps: Mutex<Overlaps>,
     /// Where blocks are written of which something is left out.
     scratch: PathBuf,
-    leaving: Box<Leaving>,
+    leaving: Arc<Leaving>,
 }
 
 impl Exact {
@@ -207,7 +275,7 @@ impl History for Exact {
         let leaving = (self.leaving)()?;
         let blocks = (self.blocks)().map_err(told)?;
         let mut overlaps = self.overlaps.lock().unwrap_or_else(PoisonError::into_inner);
-        let months = overlaps.exact(&blocks, |tenant| leaving.contains(&tenant));
+        let months = overlaps.exact(&blocks, |tenant| leaving.get(&tenant).cloned());
         let piece = |block: ExactBlock| -> Arc<dyn Piece> {
             Arc::new(Block { block, scratch: self.scratch.clone() })
         };
@@ -219,7 +287,12 @@ impl History for Exact {
                 .map(|blocks| blocks.into_iter().map(piece).collect())
                 .map_err(told),
         });
-        Ok(State { position: blocks.position(), months: months.collect() })
+        let asked = Arc::clone(&self.leaving);
+        Ok(State {
+            position: blocks.position(),
+            months: months.collect(),
+            still: Arc::new(move || still(&leaving, &*asked)),
+        })
     }
 }
 

@@ -19,12 +19,7 @@ pub(crate) fn start(store: &Store, historian: &Historian) -> Result<(), StoreErr
 
 /// Gives the historian rules whenever they change, until `stop`. `from` is the position of the feed
 /// at which they were read first.
-pub(crate) async fn follow(
-    store: Store,
-    historian: Historian,
-    from: u64,
-    stop: CancellationToken,
-) {
+pub(crate) async fn follow(store: Store, historian: Historian, from: u64, stop: CancellationToken) {
     let mut changes = Changes::after(from, &store, stop);
     while let Some(news) = changes.next().await {
         let applied = match news {

@@ -17,6 +17,10 @@ use crate::unpack::{Encoding, Room, unpack};
 /// Bodies up to this many bytes are read on the spot; larger ones would hold up other requests.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
+/// The same for lines, each of whose fields may ask for all of a long series: at worst some
+/// milliseconds.
+const INLINE_LINE_BYTES_MAX: usize = 4 << 10;
+
 /// How a body is to be read.
 pub(crate) struct Order {
     pub(crate) format: Format,
@@ -43,7 +47,11 @@ pub(crate) async fn receive(
     let length = headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let packed = collect(body, length.unwrap_or(0).min(packed_max), packed_max, &mut room).await?;
-    let inline = order.encoding == Encoding::Identity && packed.len() <= INLINE_BYTES_MAX;
+    let inline_max = match order.format {
+        Format::Line(_) => INLINE_LINE_BYTES_MAX,
+        _ => INLINE_BYTES_MAX,
+    };
+    let inline = order.encoding == Encoding::Identity && packed.len() <= inline_max;
     let unpacked_max = state.limits.body_unpacked_bytes_max;
     let Order { format, encoding, envelope, create } = order;
     let received = packed.len();
@@ -63,20 +71,40 @@ pub(crate) async fn receive(
             let read = read(format, &given, held, &visitor, envelope, create, &mut room)?;
             Ok((read, room))
         };
-        let (found, back) = off(inline, work).await?;
+        let (found, back) = off(inline, work).await.map_err(|failure| told(failure, made))?;
         room = back;
         match found {
-            (Read::New(tags), _) if !made => create::create(visit, tags).await?,
-            (Read::New(_), _) => break,
+            (Read::New(tags, samples), envelope) if !made => {
+                // Nothing is made for what would be refused.
+                let batch = batch(visit, samples, envelope);
+                visit.state().historian.check_append(&batch)?;
+                drop(batch);
+                create::create(visit, tags).await?;
+            }
+            (Read::New(..), _) => break,
             (Read::Samples(samples), envelope) => {
                 drop(bytes);
-                return append(visit, samples, envelope, room).await;
+                let stored = append(visit, samples, envelope, room).await;
+                return stored.map_err(|failure| told(failure, made));
             }
         }
     }
     Err(Failure::unavailable(
         "Tags of these series are changed at this moment; nothing was stored.",
     ))
+}
+
+/// A failure that also says that tags were made, where they were.
+fn told(mut failure: Failure, made: bool) -> Failure {
+    if made {
+        failure.problem.detail.push_str(" Tags of its new series were made.");
+    }
+    failure
+}
+
+fn batch(visit: &Visit, samples: Samples, envelope: Envelope) -> Batch {
+    let Envelope { producer, backfill } = envelope;
+    Batch { tenant: visit.tenant(), producer, backfill, arrival: visit.now(), samples }
 }
 
 async fn append(
@@ -88,10 +116,7 @@ async fn append(
     if samples.is_empty() {
         return Ok(0);
     }
-    let Envelope { producer, backfill } = envelope;
-    let (tenant, arrival) = (visit.tenant(), visit.now());
-    let batch = Batch { tenant, producer, backfill, arrival, samples };
-    let appended = visit.state().historian.append(batch).await?;
+    let appended = visit.state().historian.append(batch(visit, samples, envelope)).await?;
     drop(room);
     Ok(appended.accepted)
 }

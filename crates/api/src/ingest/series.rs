@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use weir_ingest::remote_write::{self, Version};
 use weir_ingest::{
-    CREATED_MAX, Fault, FaultKind, Lookup, Precision, Read, ReadError, SAMPLES_MAX, Series,
+    Budget, CREATED_MAX, Fault, FaultKind, Lookup, Precision, Read, ReadError, SAMPLES_MAX, Series,
     SeriesCache, TagFacts, Unknown, line,
 };
 use weir_model::{FieldError, Grade, ProblemCode, TenantId};
@@ -19,20 +19,32 @@ use crate::failure::Failure;
 /// bytes. When they are used up, remembering starts anew.
 const SERIES_BYTES_MAX: usize = 192 << 20;
 
+/// When so few are left, all caches but the one that is asked for start anew.
+const SERIES_BYTES_LOW: usize = SERIES_BYTES_MAX / 64;
+
 /// What is remembered of series: a cache for all callers of a tenant that have one ceiling, and one of
 /// its own for those whose series become tags, since the same series may be another tag for them.
-#[derive(Default)]
-pub(crate) struct Caches(Mutex<HashMap<(TenantId, Grade, bool), Arc<SeriesCache>>>);
+pub(crate) struct Caches {
+    /// What all of them may take, also those that were let go and are still in use.
+    budget: Arc<Budget>,
+    all: Mutex<HashMap<(TenantId, Grade, bool), Arc<SeriesCache>>>,
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Self { budget: Arc::new(Budget::new(SERIES_BYTES_MAX)), all: Mutex::default() }
+    }
+}
 
 impl Caches {
     fn of(&self, visit: &Visit, create: bool) -> Arc<SeriesCache> {
         let key = (visit.tenant(), visit.caller().ceiling, create);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes: usize = all.values().map(|cache| cache.bytes()).sum();
-        if bytes > SERIES_BYTES_MAX {
-            all.clear();
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.budget.left() < SERIES_BYTES_LOW {
+            all.retain(|other, _| *other == key);
         }
-        Arc::clone(all.entry(key).or_insert_with(|| Arc::new(SeriesCache::new(SERIES_BYTES_MAX))))
+        let new = || Arc::new(SeriesCache::within(Arc::clone(&self.budget)));
+        Arc::clone(all.entry(key).or_insert_with(new))
     }
 }
 
@@ -147,6 +159,10 @@ fn refusal(error: ReadError<Failure>, noun: &str) -> Failure {
         }
         ReadError::TooManyTags => {
             let detail = format!("A request makes at most {CREATED_MAX} tags; send it in parts.");
+            Failure::new(ProblemCode::TooLarge, detail)
+        }
+        ReadError::TooLong => {
+            let detail = "The series are too long for their number; send them in parts.";
             Failure::new(ProblemCode::TooLarge, detail)
         }
         ReadError::Faults(faults) => wrong(faults, noun),

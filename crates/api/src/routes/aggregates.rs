@@ -3,21 +3,22 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures::stream;
-use http::{HeaderMap, HeaderValue, header};
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use utoipa_axum::routes;
 use weir_access::Action;
-use weir_historian::{Aggregate, AggregateQuery};
+use weir_historian::{AGGREGATE_ROWS_MAX, Aggregate, AggregateQuery};
 use weir_model::{Identifier, ProblemCode, TagId, Timestamp};
 use weir_twin::TagEntry;
 
 use super::samples::{csv_cell, in_order, wants_csv};
 use super::signals::{self, QueryTime};
+use crate::answers::{self, Room};
 use crate::body::Query;
 use crate::door::{Id, Route, Visit, needs};
 use crate::failure::Failure;
@@ -223,10 +224,22 @@ async fn answer(
 ) -> Result<Response, Failure> {
     let functions = functions(query.functions.as_deref())?;
     let asked = asked(query, visit.now(), &functions)?;
+    // All rows stand in memory until the last is read.
+    let room = Room::of(state, rows_of(&asked, tags.len()) * size_of::<Aggregate>())?;
     let numbers: Vec<TagId> = tags.iter().map(|tag| tag.tag).collect();
     let rows = state.historian.aggregate(visit.tenant(), numbers, asked).await?;
     let ids = tags.iter().map(|tag| (tag.tag, tag.id.to_string())).collect();
-    Ok(Written { ids, functions, rows, csv: wants_csv(headers) }.answer())
+    let written = Written { ids, functions, rows, csv: wants_csv(headers) };
+    answers::answer(visit, written.kind(), room, stream::iter(written.pieces())).await
+}
+
+/// How many rows there are at most. A question for more than are answered has none.
+fn rows_of(asked: &AggregateQuery, tags: usize) -> usize {
+    let span = asked.to.nanos().abs_diff(asked.from.nanos());
+    // One more, as the first and the last may be cut.
+    let of_tag = span.checked_div(asked.width_ns).map_or(1, |buckets| buckets.saturating_add(2));
+    let rows = usize::try_from(of_tag).unwrap_or(usize::MAX).saturating_mul(tags);
+    rows.min(AGGREGATE_ROWS_MAX)
 }
 
 fn asked(
@@ -379,10 +392,14 @@ struct Written {
 }
 
 impl Written {
-    fn answer(self) -> Response {
-        let (kind, head, tail) = match self.csv {
-            true => ("text/csv; charset=utf-8", self.csv_head(), ""),
-            false => ("application/json", "{\"aggregates\":[".to_owned(), "]}"),
+    fn kind(&self) -> &'static str {
+        if self.csv { "text/csv; charset=utf-8" } else { "application/json" }
+    }
+
+    fn pieces(self) -> impl Iterator<Item = Result<Bytes, Failure>> + Send {
+        let (head, tail) = match self.csv {
+            true => (self.csv_head(), ""),
+            false => ("{\"aggregates\":[".to_owned(), "]}"),
         };
         let chunks = (0..self.rows.len().div_ceil(CHUNK_ROWS)).map(move |chunk| {
             let from = chunk * CHUNK_ROWS;
@@ -390,9 +407,7 @@ impl Written {
             if self.csv { self.csv(rows) } else { self.json(rows, chunk == 0) }
         });
         let all = std::iter::once(head).chain(chunks).chain([tail.to_owned()]);
-        let body = all.map(|text| Ok::<_, std::convert::Infallible>(Bytes::from(text)));
-        let body = Body::from_stream(stream::iter(body));
-        ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+        all.map(|text| Ok(Bytes::from(text)))
     }
 
     fn id(&self, row: &Aggregate) -> &str {

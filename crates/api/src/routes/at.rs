@@ -1,8 +1,9 @@
 //! Values at given times.
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
+use futures::{StreamExt, stream};
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
@@ -13,6 +14,7 @@ use weir_model::{ProblemCode, Sample, Timestamp, Value};
 use super::samples::{csv_lines, wants, wants_csv};
 use super::signals::{self, Asked, How, Mode, SignalView};
 use super::tags::{self, SampleView};
+use crate::answers::{self, Room};
 use crate::body::Query;
 use crate::door::{Id, Route, Visit, needs};
 use crate::failure::Failure;
@@ -20,6 +22,9 @@ use crate::state::ApiState;
 
 /// The media type of numbers alone.
 const BINARY: &str = "application/octet-stream";
+
+/// Bytes after which a piece of an answer is sent.
+const PIECE_BYTES: usize = 64 << 10;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![needs(Action::SampleRead, routes!(of_tag)), needs(Action::SampleRead, routes!(of_tags))]
@@ -116,19 +121,16 @@ async fn of_tag(
     let how = How { mode: query.mode, units, max_age, range: range(&times) };
     let asked = signals::asked(&visit, vec![entry], &how)?;
     let found = read(&state, &visit, asked, times).await?;
-    if wants_csv(&headers) {
-        return Ok(csv(&found));
+    if !wants_csv(&headers) && wants(&headers, BINARY) {
+        let samples = found.of_tags.first().map(|(_, samples)| samples.as_slice());
+        return binary(samples.unwrap_or_default());
     }
-    let (view, samples) = found.into_iter().next().ok_or_else(|| Failure::not_found("such tag"))?;
-    if wants(&headers, BINARY) {
-        return binary(&samples);
-    }
-    Ok(Json(shown(view, &samples)).into_response())
+    found.answer(&visit, wants_csv(&headers), false).await
 }
 
 /// Get the values of several tags at given times
 ///
-/// As `/api/v1/tags/{id}/at`. At most 256 tags, and 10,000 values.
+/// As `/api/v1/tags/{id}/at`. At most 256 tags, 10,000 values, and 64 MiB of texts and arrays.
 #[utoipa::path(
     get,
     path = "/api/v1/at",
@@ -154,11 +156,7 @@ async fn of_tags(
     let how = How { mode: query.mode, units, max_age, range: range(&times) };
     let asked = signals::asked(&visit, entries, &how)?;
     let found = read(&state, &visit, asked, times).await?;
-    if wants_csv(&headers) {
-        return Ok(csv(&found));
-    }
-    let items = found.into_iter().map(|(view, samples)| shown(view, &samples)).collect();
-    Ok(Json(ValuesOfTags { items }).into_response())
+    found.answer(&visit, wants_csv(&headers), true).await
 }
 
 /// The times asked for, in order, each once.
@@ -187,16 +185,113 @@ async fn read(
     visit: &Visit,
     asked: Vec<Asked>,
     times: Vec<Timestamp>,
-) -> Result<Vec<(SignalView, Vec<Sample>)>, Failure> {
-    let mut found = Vec::with_capacity(asked.len());
-    for Asked { view, signal, .. } in asked {
-        found.push((view, state.historian.at(visit.tenant(), signal, times.clone()).await?));
-    }
-    Ok(found)
+) -> Result<Found, Failure> {
+    let (views, asked): (Vec<_>, Vec<_>) =
+        asked.into_iter().map(|Asked { view, signal, .. }| (view, signal)).unzip();
+    let values = state.historian.at_each(visit.tenant(), asked, times).await?;
+    let of_tags = views.into_iter().zip(values.samples).collect();
+    Ok(Found { of_tags, heap_bytes: values.heap_bytes })
 }
 
-fn shown(signal: SignalView, samples: &[Sample]) -> ValuesAt {
-    ValuesAt { signal, samples: samples.iter().map(SampleView::from).collect() }
+/// What was found of each tag, on its way out.
+struct Found {
+    of_tags: Vec<(SignalView, Vec<Sample>)>,
+    /// Bytes of texts and arrays.
+    heap_bytes: usize,
+}
+
+/// How values are written.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    csv: bool,
+}
+
+/// The next cell to write: of which tag, and which of its samples.
+type Place = (usize, usize);
+
+impl Found {
+    async fn answer(self, visit: &Visit, csv: bool, list: bool) -> Result<Response, Failure> {
+        let look = Look { csv };
+        let kind = if csv { "text/csv; charset=utf-8" } else { "application/json" };
+        let cells: usize = self.of_tags.iter().map(|(_, samples)| samples.len()).sum();
+        let room = Room::of(visit.state(), self.heap_bytes + cells * size_of::<Sample>())?;
+        let is_large = self.heap_bytes > PIECE_BYTES;
+        let rest = stream::try_unfold(Some((self, (0, 0))), move |at| async move {
+            let Some((found, place)) = at else { return Ok(None) };
+            let write = move || {
+                let (piece, place) = look.piece(&found.of_tags, place);
+                (Bytes::from(piece), place.map(|place| (found, place)))
+            };
+            if !is_large {
+                return Ok(Some(write()));
+            }
+            // Arrays are not written on a thread that others wait for.
+            let written = tokio::task::spawn_blocking(write).await;
+            written.map(Some).map_err(|error| Failure::internal("write values", &error))
+        });
+        let (head, tail): (&'static [u8], &'static [u8]) = match (csv, list) {
+            (true, _) => (b"tag,time,value,quality\n", b""),
+            (false, true) => (b"{\"items\":[", b"]}"),
+            (false, false) => (b"", b""),
+        };
+        let end = |bytes| stream::iter([Ok(Bytes::from_static(bytes))]);
+        answers::answer(visit, kind, room, end(head).chain(rest).chain(end(tail))).await
+    }
+}
+
+impl Look {
+    /// Some cells, and the place of the next one; none behind the last.
+    fn piece(
+        self,
+        of_tags: &[(SignalView, Vec<Sample>)],
+        (mut tag, mut at): Place,
+    ) -> (Vec<u8>, Option<Place>) {
+        let mut out = Vec::with_capacity(PIECE_BYTES.min(4096));
+        while let Some((view, samples)) = of_tags.get(tag) {
+            if at == 0 {
+                self.put_head(view, tag == 0, &mut out);
+            }
+            while at < samples.len() {
+                if out.len() >= PIECE_BYTES && at > 0 {
+                    return (out, Some((tag, at)));
+                }
+                self.put(view, &samples[at], at == 0, &mut out);
+                at += 1;
+            }
+            if !self.csv {
+                out.extend_from_slice(b"]}");
+            }
+            (tag, at) = (tag + 1, 0);
+            if out.len() >= PIECE_BYTES {
+                return (out, Some((tag, at)));
+            }
+        }
+        (out, None)
+    }
+
+    /// What stands before a tag's samples: its members, with one more that is open.
+    fn put_head(self, view: &SignalView, is_first: bool, out: &mut Vec<u8>) {
+        if self.csv {
+            return;
+        }
+        if !is_first {
+            out.push(b',');
+        }
+        // A signal always has JSON, and a member at the least.
+        let _ = serde_json::to_writer(&mut *out, view);
+        out.pop();
+        out.extend_from_slice(b",\"samples\":[");
+    }
+
+    fn put(self, view: &SignalView, sample: &Sample, is_first: bool, out: &mut Vec<u8>) {
+        if self.csv {
+            return out.extend(csv_lines(&view.tag, std::slice::from_ref(sample)));
+        }
+        if !is_first {
+            out.push(b',');
+        }
+        let _ = serde_json::to_writer(out, &SampleView::from(sample));
+    }
 }
 
 /// The numbers of one value.
@@ -212,10 +307,4 @@ fn binary(samples: &[Sample]) -> Result<Response, Failure> {
     let numbers: Option<Vec<[u8; 8]>> = numbers.collect();
     let numbers = numbers.ok_or_else(|| wrong("the value is no number and no array of numbers"))?;
     Ok(([(header::CONTENT_TYPE, BINARY)], numbers.concat()).into_response())
-}
-
-fn csv(found: &[(SignalView, Vec<Sample>)]) -> Response {
-    let mut out = b"tag,time,value,quality\n".to_vec();
-    found.iter().for_each(|(view, samples)| out.extend(csv_lines(&view.tag, samples)));
-    ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], out).into_response()
 }

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa_axum::routes;
@@ -18,6 +18,7 @@ use weir_model::{Identifier, Sample, TagId, Timestamp};
 use super::live::named_tags;
 use super::samples::{csv_lines, in_order};
 use super::signals::QueryTime;
+use crate::answers::{self, Room};
 use crate::body::Query;
 use crate::door::{Route, Visit, needs};
 use crate::failure::Failure;
@@ -101,22 +102,22 @@ async fn extract(
         false => ("text/csv; charset=utf-8", File::Csv),
     };
     let tags = tags.into();
-    let extract = Extract { visit, tags, current: None, span: (from, to), file, _permit: permit };
-    // What cannot be read at all is a problem, not an answer that is cut.
-    let (bytes, extract) = extract.step().await?;
-    let head: &[u8] = if kind == PARQUET { b"" } else { b"tag,time,value,quality\n" };
-    let first = Bytes::from([head, &bytes].concat());
-    let rest = stream::try_unfold(extract, |extract| async move {
+    let extract = Extract {
+        visit: visit.clone(),
+        tags,
+        current: None,
+        span: (from, to),
+        file,
+        _permit: permit,
+    };
+    let head: &'static [u8] = if kind == PARQUET { b"" } else { b"tag,time,value,quality\n" };
+    let rest = stream::try_unfold(Some(extract), |extract| async move {
         let Some(extract) = extract else { return Ok(None) };
-        let step = extract.step().await.inspect_err(|failure| {
-            tracing::error!(detail = %failure.problem.detail, "an answer of samples was cut");
-        });
-        let (bytes, extract) =
-            step.map_err(|failure| std::io::Error::other(failure.problem.detail))?;
-        Ok::<_, std::io::Error>(Some((Bytes::from(bytes), extract)))
+        let (bytes, extract) = extract.step().await?;
+        Ok(Some((Bytes::from(bytes), extract)))
     });
-    let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest));
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response())
+    let pieces = stream::iter([Ok(Bytes::from_static(head))]).chain(rest);
+    answers::answer(&visit, kind, Room::default(), pieces).await
 }
 
 fn accepts_parquet(headers: &HeaderMap) -> bool {
@@ -176,9 +177,6 @@ impl Extract {
     /// Reads and writes a page of samples, or ends the file.
     async fn step(mut self) -> Result<(Vec<u8>, Option<Self>), Failure> {
         let state = self.visit.state().clone();
-        if state.shutdown.is_cancelled() {
-            return Err(Failure::unavailable("The node is stopping."));
-        }
         let Some((id, tag, from)) = self.next_tag() else {
             return Ok((blocking(move || self.file.finish()).await?, None));
         };

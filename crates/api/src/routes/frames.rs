@@ -1,18 +1,19 @@
 //! Several tags row by row, at equal distances of time.
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::response::{IntoResponse, Response};
-use futures::stream;
-use http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use futures::{Stream, StreamExt, stream};
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
 use weir_access::Action;
-use weir_historian::{Frame, Frames, HistorianError, Signal};
+use weir_historian::{Frame, Frames, Signal};
 use weir_model::{Interpolation, ProblemCode, Quality, Severity, Timestamp, Unit, Value};
 
 use super::samples::{csv_cell, csv_value, in_order, wants_csv};
 use super::signals::{self, Asked, How, Mode, QueryTime, SignalView};
+use crate::answers::{self, Room};
 use crate::body::Query;
 use crate::door::{Route, Visit, needs};
 use crate::failure::Failure;
@@ -149,7 +150,7 @@ async fn read(
     let mut frames = state.historian.frames(visit.tenant(), read, (from, to), step);
     // The first rows are read at once, so that what cannot be read is answered as a problem.
     let first = frames.next().await?;
-    Ok(look.answer(&views, frames, first))
+    answers::answer(&visit, look.kind(), Room::default(), look.pieces(&views, frames, first)).await
 }
 
 fn check_cells((from, to): (Timestamp, Timestamp), step: i64, tags: usize) -> Result<(), Failure> {
@@ -174,10 +175,19 @@ struct Look {
 }
 
 impl Look {
-    fn answer(self, views: &[SignalView], frames: Frames, first: Option<Frame>) -> Response {
-        let (kind, head, tail): (_, _, &'static [u8]) = match self.csv {
-            true => ("text/csv; charset=utf-8", self.csv_head(views), &b""[..]),
-            false => ("application/json", self.json_head(views), &b"]}"[..]),
+    fn kind(self) -> &'static str {
+        if self.csv { "text/csv; charset=utf-8" } else { "application/json" }
+    }
+
+    fn pieces(
+        self,
+        views: &[SignalView],
+        frames: Frames,
+        first: Option<Frame>,
+    ) -> impl Stream<Item = Result<Bytes, Failure>> + Send + use<> {
+        let (head, tail): (_, &'static [u8]) = match self.csv {
+            true => (self.csv_head(views), &b""[..]),
+            false => (self.json_head(views), &b"]}"[..]),
         };
         let start = (frames, first.map(|frame| (frame, 0)), true, Some(head));
         let pieces =
@@ -196,15 +206,10 @@ impl Look {
                     return Ok(Some((piece.into(), (frames, Some((frame, next)), first, None))));
                 }
                 drop(frame);
-                let following = frames.next().await.inspect_err(|error| {
-                    tracing::error!(%error, "an answer was cut, since its samples cannot be read");
-                })?;
-                let following = following.map(|frame| (frame, 0));
-                Ok::<_, HistorianError>(Some((piece.into(), (frames, following, false, None))))
+                let following = frames.next().await?.map(|frame| (frame, 0));
+                Ok::<_, Failure>(Some((piece.into(), (frames, following, false, None))))
             });
-        let tail = stream::iter([Ok(Bytes::from_static(tail))]);
-        let body = Body::from_stream(futures::StreamExt::chain(pieces, tail));
-        ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+        pieces.chain(stream::iter([Ok(Bytes::from_static(tail))]))
     }
 
     fn columns(self, views: &[SignalView]) -> Vec<ColumnView> {

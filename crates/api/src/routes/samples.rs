@@ -1,11 +1,11 @@
 //! Samples in and out.
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use futures::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures::{Stream, StreamExt, stream};
+use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
 use weir_access::Action;
@@ -16,6 +16,7 @@ use weir_model::{Identifier, ProblemCode, Sample, TagId, TenantId, Timestamp, Va
 use super::signals::QueryTime;
 use super::tags::SampleView;
 use super::units::InUnit;
+use crate::answers::{self, Room};
 use crate::body::{self, Query};
 use crate::door::{Id, Route, Visit, needs};
 use crate::failure::Failure;
@@ -115,11 +116,13 @@ async fn read(
         None => Pages::all(historian, tenant, tag.tag, from, to).await?,
     };
     let samples = samples.converted(in_unit.clone());
+    let room = Room::of(&state, samples.bytes())?;
     if wants_csv(&headers) {
         let head = Bytes::from_static(b"tag,time,value,quality\n");
         let id = tag.id.clone();
         let chunk = move |samples: &[Sample], _| csv_lines(id.as_str(), samples);
-        return Ok(answer("text/csv; charset=utf-8", head, samples, Bytes::new(), chunk));
+        let pieces = pieces(head, samples, Bytes::new(), chunk);
+        return answers::answer(&visit, "text/csv; charset=utf-8", room, pieces).await;
     }
     let head = match &in_unit {
         None => Bytes::from_static(b"{\"samples\":["),
@@ -128,7 +131,8 @@ async fn read(
             Bytes::from(format!("{{\"unit\":{unit},\"samples\":["))
         }
     };
-    Ok(answer("application/json", head, samples, Bytes::from_static(b"]}"), json))
+    let pieces = pieces(head, samples, Bytes::from_static(b"]}"), json);
+    answers::answer(&visit, "application/json", room, pieces).await
 }
 
 fn bounds(range: &Range, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
@@ -179,6 +183,12 @@ impl Pages {
         Self { page, in_unit: None, rest: None }
     }
 
+    /// What a page holds.
+    fn bytes(&self) -> usize {
+        let heap = |sample: &Sample| sample.value.as_ref().map_or(0, Value::heap_bytes);
+        size_of_val(self.page.as_slice()) + self.page.iter().map(heap).sum::<usize>()
+    }
+
     /// The same samples in a unit.
     fn converted(mut self, in_unit: Option<InUnit>) -> Self {
         if let Some(in_unit) = &in_unit {
@@ -211,14 +221,13 @@ impl Rest {
     }
 }
 
-/// Answers samples chunk by chunk, so that their text never stands in memory as a whole.
-fn answer(
-    kind: &'static str,
+/// Samples chunk by chunk, so that their text never stands in memory as a whole.
+fn pieces(
     head: Bytes,
     pages: Pages,
     tail: Bytes,
     chunk: impl Fn(&[Sample], bool) -> Vec<u8> + Send + 'static,
-) -> Response {
+) -> impl Stream<Item = Result<Bytes, Failure>> + Send + 'static {
     let start = (pages, 0usize, true);
     let chunks = stream::try_unfold(start, move |(mut pages, mut at, first)| {
         let empty_and_more = at >= pages.page.len() && pages.rest.is_some();
@@ -236,16 +245,12 @@ fn answer(
         async move {
             let Some(bytes) = written else { return Ok(None) };
             let Some(rest) = next else { return Ok(Some((bytes, (pages, at, false)))) };
-            let read = rest.read().await.inspect_err(|error| {
-                tracing::error!(%error, "an answer was cut, since its samples cannot be read");
-            })?;
-            let pages = read.converted(pages.in_unit);
-            Ok::<_, HistorianError>(Some((bytes, (pages, 0, first))))
+            let pages = rest.read().await?.converted(pages.in_unit);
+            Ok::<_, Failure>(Some((bytes, (pages, 0, first))))
         }
     });
     let ends = |bytes| stream::iter([Ok(bytes)]);
-    let body = Body::from_stream(ends(head).chain(chunks).chain(ends(tail)));
-    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+    ends(head).chain(chunks).chain(ends(tail))
 }
 
 /// How many of some samples are written at once: one at the least.

@@ -203,6 +203,33 @@ async fn what_will_never_succeed_is_400_and_stores_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_refused_makes_no_tags() {
+    let bench = Bench::new().await;
+    let maker = format!("Token {}", bench.admin);
+    let lines = |time: &dyn Fn(u32) -> u32| -> String {
+        (0..500).map(|n| format!("m{n} value=1 {}\n", time(n))).collect()
+    };
+    let one_late = |n| if n == 400 { 4_000_000_000 } else { 1_767_225_600 };
+    let cases =
+        [(lines(&one_late), "/samples/400/time"), (lines(&|n| 1_700_000_000 + n * 86_400), "days")];
+    for (body, said) in cases {
+        let answer = write(&bench, "/write?precision=s", &maker, body).await;
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert!(answer.text().contains(said), "{}", answer.text());
+    }
+    let long = format!("{} ", "x".repeat(60_000));
+    let fields: Vec<String> = (0..4000).map(|n| format!("f{n}=1")).collect();
+    let answer = write(&bench, "/write", &maker, long + &fields.join(",")).await;
+    assert_eq!(answer.status, 413, "{}", answer.text());
+    assert_eq!(stored(&bench).await, []);
+    // Where it is seen only afterwards, it is told.
+    let answer = write(&bench, "/write", &maker, "n value=true\nn value=\"x\"\n").await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("Tags of its new series were made."), "{}", answer.text());
+    assert_eq!(stored(&bench).await.len(), 1);
+}
+
+#[tokio::test]
 async fn names_that_never_end_end_at_a_bound() {
     let bench = Bench::new().await;
     let router = bench.router_with(Limits { series_tags_max: 3, ..Limits::default() });

@@ -79,4 +79,18 @@ fn a_secret_is_never_shown() {
     assert!(!format!("{:?}", loaded.config).contains("hush"));
     let error = from_text("[lake]\nsecret_key = [\"hush\"]\n").unwrap_err();
     assert!(!error.to_string().contains("hush"), "{error}");
+    for (wrong, place) in [
+        ("[lake]\nsecret_key = 12345678\n", ""),
+        ("[lake]\nsecret_key = true\n", ""),
+        ("[lake]\nsecret_key = { a = \"hush\" }\n", ""),
+        ("[lake]\nsecret_key = \"hush\n", "line 2, column "),
+        ("[lake]\nsecret_key = hush\n", "line 2, column "),
+        ("[lake]\nhush = 1\nhush = \"hush\"\n", "line 3, column "),
+    ] {
+        let error = from_text(wrong).unwrap_err();
+        let told = format!("{error} {error:?}");
+        let is_told = ["hush", "12345678", "boolean"].iter().any(|secret| told.contains(secret));
+        assert!(!is_told, "{told}");
+        assert!(told.contains(place), "{told}");
+    }
 }

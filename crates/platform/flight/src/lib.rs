@@ -18,6 +18,7 @@ mod catalog;
 mod commands;
 mod facts;
 mod host;
+mod messages;
 mod parameters;
 mod running;
 mod server;

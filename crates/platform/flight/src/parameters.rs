@@ -13,6 +13,7 @@ use arrow_schema::{ArrowError, DataType, TimeUnit};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use tonic::Status;
 
+use crate::messages::Check;
 use crate::statement::Parameter;
 
 /// Most parameters of a statement.
@@ -21,11 +22,19 @@ pub(crate) const PARAMETERS_MAX: usize = 256;
 /// Most messages that bring the parameters of a statement: a schema, dictionaries, one row.
 const MESSAGES_MAX: usize = 2 * PARAMETERS_MAX;
 
+/// Longest text that is bound, in bytes.
+pub(crate) const TEXT_BYTES_MAX: usize = 64 * 1024;
+
 /// Reads the parameters of one execution.
 pub(crate) async fn read(
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
 ) -> Result<Vec<Parameter>, Status> {
-    let messages = messages.take(MESSAGES_MAX).map_err(FlightError::from);
+    let mut check = Check::new();
+    let messages = messages.take(MESSAGES_MAX).map(move |message| {
+        let message = message?;
+        check.look(&message).map(|()| message)
+    });
+    let messages = messages.map_err(FlightError::from);
     let batches = FlightRecordBatchStream::new_from_flight_data(messages);
     // The bytes are a stranger's; whatever they do to the decoder, they do to this call alone.
     let reading = AssertUnwindSafe(first_row(batches)).catch_unwind().await;
@@ -52,7 +61,8 @@ async fn first_row(mut batches: FlightRecordBatchStream) -> Result<Vec<Parameter
     row.ok_or_else(|| Status::invalid_argument("there is no row of parameters to bind"))
 }
 
-fn unreadable(why: &str) -> Status {
+/// What is said of columns that cannot be read.
+pub(crate) fn unreadable(why: &str) -> Status {
     Status::invalid_argument(format!("the parameters cannot be read: {why}"))
 }
 
@@ -72,9 +82,17 @@ fn values(batch: &RecordBatch) -> Result<Vec<Parameter>, Status> {
             );
             Status::invalid_argument(text)
         };
-        value(column).map_err(unfit)
+        match value(column).map_err(unfit)? {
+            Parameter::Text(text) if text.len() > TEXT_BYTES_MAX => Err(too_long(place)),
+            fit => Ok(fit),
+        }
     };
     columns.enumerate().map(bound).collect()
+}
+
+fn too_long(place: usize) -> Status {
+    let text = format!("parameter {} is longer than {TEXT_BYTES_MAX} bytes", place + 1);
+    Status::invalid_argument(text)
 }
 
 /// The value of a column of one row.

@@ -149,8 +149,8 @@ impl FlightService for Flight {
         let messages = stream::iter([Ok(first)]).chain(messages);
         let parameters = parameters::read(messages).await?;
         let bound = Held::prepared(Statement { parameters, ..statement });
-        let result =
-            DoPutPreparedStatementResult { prepared_statement_handle: Some(bound.bytes()) };
+        let handle = bound.bounded_bytes()?;
+        let result = DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) };
         let app_metadata = Bytes::from(result.encode_to_vec());
         Ok(Response::new(one(PutResult { app_metadata })))
     }

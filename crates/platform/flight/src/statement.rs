@@ -9,6 +9,9 @@ use crate::parameters::PARAMETERS_MAX;
 /// Bytes of a statement's name: 128 random bits.
 const NAME_BYTES: usize = 16;
 
+/// Most bytes of what a ticket or a prepared statement holds.
+const HELD_BYTES_MAX: usize = 1 << 20;
+
 /// One statement that reads, and what stands for its parameters.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Statement {
@@ -91,9 +94,22 @@ impl Held {
     /// Reads what somebody shows; it may be anything.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, Status> {
         let strange = || Status::invalid_argument("this statement is not one of this server");
+        if bytes.len() > HELD_BYTES_MAX {
+            return Err(strange());
+        }
         let held = Self::decode(bytes).map_err(|_| strange())?;
         let fits = held.parameters.len() <= PARAMETERS_MAX && held.name.len() <= NAME_BYTES;
         if fits { Ok(held) } else { Err(strange()) }
+    }
+
+    /// As bytes that will be read again: [`tonic::Code::InvalidArgument`] where they are too many.
+    pub(crate) fn bounded_bytes(&self) -> Result<Bytes, Status> {
+        if self.encoded_len() > HELD_BYTES_MAX {
+            let text =
+                format!("a statement with its parameters has at most {HELD_BYTES_MAX} bytes");
+            return Err(Status::invalid_argument(text));
+        }
+        Ok(self.bytes())
     }
 
     /// As bytes.

@@ -3,7 +3,8 @@
 //!
 //! Blocks of one day may overlap until they are merged, and what came late may replace rows of a
 //! month's blocks. [`Overlaps`] compares the keys of blocks that overlap and says which rows others
-//! replace; an [`ExactBlock`] is a block without these, which is nearly always the file as it is.
+//! replace; an [`ExactBlock`] is a block without these and without rows of tags that are not to
+//! leave, which is nearly always the file as it is.
 //! Nothing here changes the history.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use weir_model::TenantId;
 
-use crate::block::keys::{Corner, Key, Keys};
+use crate::block::keys::{self, Corner, Key, Keys};
 use crate::block::read::{BlockCursor, OpenBlock, OpenBlocks};
 use crate::block::write::BlockWriter;
 use crate::block::{Block, BlockEntry};
@@ -31,6 +32,36 @@ const REPLACED_MAX: usize = 1 << 22;
 
 /// Pairs of blocks of which it is remembered which rows they share.
 const PAIRS_MAX: usize = 1 << 16;
+
+/// Runs of tags of blocks that are remembered: 32 MiB. Of blocks beyond, they are read again.
+const RUNS_MAX: usize = 1 << 22;
+
+/// The tags of a tenant whose rows are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedTags {
+    /// All that blocks have, also those that nobody knows any more.
+    All,
+    /// These numbers, in order.
+    Only(Arc<[u32]>),
+}
+
+impl WantedTags {
+    /// Whether rows of a tag are wanted.
+    fn has(&self, tag: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(tags) => tags.binary_search(&tag).is_ok(),
+        }
+    }
+
+    /// Whether rows of every number from one to another are wanted.
+    fn has_all(&self, (from, to): (u32, u32)) -> bool {
+        let Self::Only(tags) = self else { return true };
+        let (a, b) =
+            (tags.partition_point(|tag| *tag < from), tags.partition_point(|tag| *tag <= to));
+        b.saturating_sub(a) as u64 == u64::from(to.saturating_sub(from)) + 1
+    }
+}
 
 /// The blocks of one state of the history. Their files stay as long as this does where a historian
 /// has them open; where none has, they may be gone when they are read.
@@ -104,21 +135,39 @@ type Shared = Arc<[Vec<Key>; 2]>;
 #[derive(Default)]
 pub struct Overlaps {
     pairs: HashMap<(u64, u64), Shared>,
+    /// The tags of blocks, as runs.
+    tags: HashMap<u64, Runs>,
 }
 
+/// Numbers of tags, in order, as runs without a gap: both ends included.
+type Runs = Arc<[(u32, u32)]>;
+
 impl Overlaps {
-    /// The blocks of some tenants by month, without the rows that others replace and without those
-    /// that were deleted. Reads keys of blocks that overlap and were not compared before.
-    pub fn exact(&mut self, blocks: &Blocks, wanted: impl Fn(TenantId) -> bool) -> Vec<ExactMonth> {
+    /// The blocks of some tenants by month, without the rows that others replace, without those that
+    /// were deleted and without those of tags that are not wanted. Reads keys of blocks that overlap
+    /// and were not compared before, and the tags of blocks between whose lowest and highest one is
+    /// not wanted. A tenant for which nothing is said has no months.
+    pub fn exact(
+        &mut self,
+        blocks: &Blocks,
+        wanted: impl Fn(TenantId) -> Option<WantedTags>,
+    ) -> Vec<ExactMonth> {
         let mut months: BTreeMap<(TenantId, String), Vec<Arc<Block>>> = BTreeMap::new();
-        for block in blocks.blocks.iter().filter(|block| wanted(block.entry().tenant)) {
+        let tenants = blocks.tenants().into_iter();
+        let wanted: HashMap<TenantId, WantedTags> =
+            tenants.filter_map(|tenant| Some((tenant, wanted(tenant)?))).collect();
+        for block in blocks.blocks.iter().filter(|block| wanted.contains_key(&block.entry().tenant))
+        {
             let mut month = block.entry().span().date();
             month.truncate(7);
             months.entry((block.entry().tenant, month)).or_default().push(Arc::clone(block));
         }
         self.forget(blocks);
         let exact = months.into_iter().map(|((tenant, month), of_month)| ExactMonth {
-            blocks: self.exact_month(&of_month, &blocks.deletions),
+            blocks: match wanted.get(&tenant) {
+                Some(wanted) => self.exact_month(&of_month, &blocks.deletions, wanted),
+                None => Ok(Vec::new()),
+            },
             tenant,
             month,
         });
@@ -129,6 +178,7 @@ impl Overlaps {
         &mut self,
         blocks: &[Arc<Block>],
         deletions: &[Deletion],
+        wanted: &WantedTags,
     ) -> Result<Vec<ExactBlock>, HistorianError> {
         let mut replaced: Vec<Vec<Key>> = vec![Vec::new(); blocks.len()];
         for (a, first) in blocks.iter().enumerate() {
@@ -143,13 +193,39 @@ impl Overlaps {
                 }
             }
         }
-        let exact = blocks.iter().zip(replaced).map(|(block, mut replaced)| {
+        let mut exact = Vec::with_capacity(blocks.len());
+        for (block, mut replaced) in blocks.iter().zip(replaced) {
             replaced.sort_unstable();
             replaced.dedup();
+            if replaced.len() as u64 == block.entry().rows {
+                continue;
+            }
+            let withheld = self.withheld(block, wanted)?;
             let hidden = deletions.iter().filter(|one| block.may_have(one)).copied().collect();
-            ExactBlock { block: Arc::clone(block), replaced, hidden }
-        });
-        Ok(exact.filter(|exact| exact.replaced.len() as u64 != exact.block.entry().rows).collect())
+            exact.push(ExactBlock { block: Arc::clone(block), replaced, hidden, withheld });
+        }
+        Ok(exact)
+    }
+
+    /// The tags of a block whose rows are not wanted.
+    fn withheld(&mut self, block: &Block, wanted: &WantedTags) -> Result<Vec<u32>, HistorianError> {
+        let BlockEntry { id, tag_min, tag_max, .. } = *block.entry();
+        if wanted.has_all((tag_min, tag_max)) {
+            return Ok(Vec::new());
+        }
+        let runs = match self.tags.get(&id) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let found: Runs = keys::tags(block)?.into();
+                if self.tags.values().map(|runs| runs.len()).sum::<usize>() < RUNS_MAX {
+                    self.tags.insert(id, Arc::clone(&found));
+                }
+                found
+            }
+        };
+        let doubtful = runs.iter().filter(|run| !wanted.has_all(**run));
+        let tags = doubtful.flat_map(|(from, to)| *from..=*to);
+        Ok(tags.filter(|tag| !wanted.has(*tag)).collect())
     }
 
     fn shared(&mut self, a: &Block, b: &Block, corner: Corner) -> Result<Shared, HistorianError> {
@@ -168,6 +244,7 @@ impl Overlaps {
     fn forget(&mut self, blocks: &Blocks) {
         let live: HashSet<u64> = blocks.blocks.iter().map(|block| block.entry().id).collect();
         self.pairs.retain(|(a, b), _| live.contains(a) && live.contains(b));
+        self.tags.retain(|id, _| live.contains(id));
     }
 }
 
@@ -193,13 +270,16 @@ fn compare(a: &Block, b: &Block, corner: Corner) -> Result<[Vec<Key>; 2], Histor
     Ok(lost)
 }
 
-/// A block without the rows that others replace, and without those that were deleted.
+/// A block without the rows that others replace, without those that were deleted and without those
+/// of tags that are not wanted.
 pub struct ExactBlock {
     block: Arc<Block>,
     /// Keys of rows that are left out, in order.
     replaced: Vec<Key>,
     /// Deletions whose rows are left out.
     hidden: Vec<Deletion>,
+    /// Tags whose rows are left out, in order.
+    withheld: Vec<u32>,
 }
 
 impl ExactBlock {
@@ -225,12 +305,13 @@ impl ExactBlock {
                 .iter()
                 .for_each(|x| add(&x.to_le_bytes()));
         }
+        self.withheld.iter().for_each(|tag| add(&tag.to_le_bytes()));
         format!("block-{id:012}-{tail_crc32c:08x}-{a:08x}{b:08x}.parquet")
     }
 
     /// Whether nothing is left out: the file is the block as it is.
     pub fn is_whole(&self) -> bool {
-        self.replaced.is_empty() && self.hidden.is_empty()
+        self.replaced.is_empty() && self.hidden.is_empty() && self.withheld.is_empty()
     }
 
     /// Opens the file; one of which something is left out is written to a folder first, and removed
@@ -270,7 +351,10 @@ impl ExactBlock {
             while replaced.next_if(|key| **key < row.key()).is_some() {}
             let is_hidden =
                 |one: &Deletion| one.tag == row.tag && one.hides(row.time, row.position);
-            if replaced.peek() == Some(&&row.key()) || self.hidden.iter().any(is_hidden) {
+            if replaced.peek() == Some(&&row.key())
+                || self.hidden.iter().any(is_hidden)
+                || self.withheld.binary_search(&row.tag).is_ok()
+            {
                 continue;
             }
             writer.push(&row).map_err(failed())?;

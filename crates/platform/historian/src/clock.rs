@@ -7,7 +7,9 @@ use std::time::SystemTime;
 use weir_model::Timestamp;
 
 /// A clock. It decides when days and months are over and how old samples are, never which of two
-/// samples counts; one that is wrong merges files too early or too late, and no more.
+/// samples counts. One that is wrong merges files too early or too late; one that is fast makes
+/// retention, where it is set, take samples for older than they are, by at most a day beyond the
+/// newest file.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 

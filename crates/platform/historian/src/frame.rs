@@ -56,6 +56,15 @@ impl fmt::Debug for Signal {
     }
 }
 
+/// Values of tags at times.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AtTimes {
+    /// Of each tag, in the order asked for, a sample for each time.
+    pub samples: Vec<Vec<Sample>>,
+    /// Bytes of their texts and arrays, each counted as often as it is a value.
+    pub heap_bytes: usize,
+}
+
 /// Rows at equal distances, a column a signal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
@@ -87,26 +96,32 @@ impl Historian {
         signal: Signal,
         times: Vec<Timestamp>,
     ) -> Result<Vec<Sample>, HistorianError> {
-        let limit = times.len();
+        let values = self.at_each(tenant, vec![signal], times).await?;
+        Ok(values.samples.into_iter().next().unwrap_or_default())
+    }
+
+    /// As [`Historian::at`], of several tags: at most [`AT_TIMES_MAX`] values in all.
+    ///
+    /// # Errors
+    /// As [`Historian::at`]; [`HistorianError::AnswerTooLarge`] for more than [`RANGE_HEAP_BYTES_MAX`] of
+    /// texts and arrays in all values together, each counted as often as it is a value.
+    pub async fn at_each(
+        &self,
+        tenant: TenantId,
+        signals: Vec<Signal>,
+        times: Vec<Timestamp>,
+    ) -> Result<AtTimes, HistorianError> {
+        let limit = times.len().saturating_mul(signals.len());
         if limit > AT_TIMES_MAX {
             return Err(HistorianError::LimitTooLarge { limit, limit_max: AT_TIMES_MAX });
         }
         self.read(move |shared, caller| {
-            let mut samples = Vec::with_capacity(times.len());
-            let mut heap = Heap::default();
-            let is_near = |a: &Timestamp, b: &Timestamp| a.nanos().abs_diff(b.nanos()) < NEAR_NANOS;
-            for times in times.chunk_by(is_near) {
-                let mut track = Track::default();
-                let nanos: Vec<i64> = times.iter().map(|time| time.nanos()).collect();
-                let cells = read(shared, caller, tenant, &signal, &mut track, &nanos, &mut heap)?;
-                let cells = times.iter().zip(cells);
-                samples.extend(cells.map(|(time, (value, quality))| Sample {
-                    time: *time,
-                    value,
-                    quality,
-                }));
-            }
-            Ok(samples)
+            let mut told = Heap::default();
+            let of_each = signals.iter();
+            let samples = of_each
+                .map(|signal| read_at(shared, caller, tenant, signal, &times, &mut told))
+                .collect::<Result<_, _>>()?;
+            Ok(AtTimes { samples, heap_bytes: told.0 })
         })
         .await
     }
@@ -161,13 +176,38 @@ impl Frames {
     }
 }
 
+/// The samples of a tag at times. `told` counts each value, whether others share its memory or not: as much
+/// is written.
+fn read_at(
+    shared: &Shared,
+    caller: &Caller,
+    tenant: TenantId,
+    signal: &Signal,
+    times: &[Timestamp],
+    told: &mut Heap,
+) -> Result<Vec<Sample>, HistorianError> {
+    let mut samples = Vec::with_capacity(times.len());
+    let is_near = |a: &Timestamp, b: &Timestamp| a.nanos().abs_diff(b.nanos()) < NEAR_NANOS;
+    for times in times.chunk_by(is_near) {
+        let mut track = Track::default();
+        let nanos: Vec<i64> = times.iter().map(|time| time.nanos()).collect();
+        let mut held = Heap::default();
+        let cells = read(shared, caller, tenant, signal, &mut track, &nanos, &mut held)?;
+        for (time, (value, quality)) in times.iter().zip(cells) {
+            value.as_ref().map_or(Ok(()), |value| told.take(value))?;
+            samples.push(Sample { time: *time, value, quality });
+        }
+    }
+    Ok(samples)
+}
+
 /// Bytes of texts and arrays of an answer.
 #[derive(Default)]
 struct Heap(usize);
 
 impl Heap {
-    fn take(&mut self, anchor: &Anchor) -> Result<(), HistorianError> {
-        self.0 += anchor.value.heap_bytes();
+    fn take(&mut self, value: &Value) -> Result<(), HistorianError> {
+        self.0 = self.0.saturating_add(value.heap_bytes());
         if self.0 > RANGE_HEAP_BYTES_MAX {
             return Err(HistorianError::AnswerTooLarge { bytes_max: RANGE_HEAP_BYTES_MAX });
         }
@@ -206,7 +246,7 @@ fn read(
         scan.next()
     };
     track.follow(signal, times, next, |cell, anchor| {
-        anchor.map_or(Ok(()), |anchor| heap.take(anchor))?;
+        anchor.map_or(Ok(()), |anchor| heap.take(&anchor.value))?;
         cells.push(cell);
         Ok(())
     })?;

@@ -116,14 +116,28 @@ impl Historian {
         stored
     }
 
-    async fn try_append(&self, batch: Batch) -> Result<Appended, AppendError> {
-        let shared = self.shared();
-        let bytes = record::batch_bytes_max(&batch);
+    /// Whether a batch would be refused for its size or its times, whichever its tags are. Stores nothing.
+    ///
+    /// # Errors
+    /// [`AppendError::TooLarge`], [`AppendError::TimeInFuture`], [`AppendError::TooManyDays`].
+    pub fn check_append(&self, batch: &Batch) -> Result<(), AppendError> {
+        self.check_batch(batch).map(drop)
+    }
+
+    /// As [`Historian::check_append`]; gives the most bytes that the batch takes in the log.
+    fn check_batch(&self, batch: &Batch) -> Result<usize, AppendError> {
+        let bytes = record::batch_bytes_max(batch);
         if bytes > BATCH_BYTES_MAX {
             return Err(AppendError::TooLarge { bytes, bytes_max: BATCH_BYTES_MAX });
         }
-        check_times(&batch, shared.options.future_max.as_nanos())?;
-        check_days(&batch)?;
+        check_times(batch, self.shared().options.future_max.as_nanos())?;
+        check_days(batch)?;
+        Ok(bytes)
+    }
+
+    async fn try_append(&self, batch: Batch) -> Result<Appended, AppendError> {
+        let shared = self.shared();
+        let bytes = self.check_batch(&batch)?;
         // While a batch waits, it is there twice: as samples and as bytes of the log.
         let room = bytes + batch.samples.bytes();
         let room = shared.queue.room(room).await?;
@@ -344,6 +358,7 @@ impl Inner {
         let Some(Threads { writer, keeper, lock }) = threads.take() else { return Ok(()) };
         let shared = &self.shared;
         shared.counters.flush_asked.store(u64::MAX, Ordering::Release);
+        shared.keeper.prepare_close();
         shared.queue.close();
         let writer = writer.join();
         shared.keeper.close();

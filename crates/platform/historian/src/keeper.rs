@@ -2,6 +2,7 @@
 
 mod compact;
 mod flush;
+mod held;
 mod merge;
 mod plan;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use self::held::Held;
 pub(crate) use self::plan::Rules;
 use crate::manifest::Manifest;
 use crate::memory::Table;
@@ -64,6 +66,8 @@ struct State {
     failing: bool,
     /// Try again without a pause.
     nudged: bool,
+    /// Begin nothing long: the end is asked for soon, once the last table was given.
+    ending: bool,
     /// End when there is no table left.
     closing: bool,
     /// End at once.
@@ -117,6 +121,11 @@ impl KeeperQueue {
         Ok(())
     }
 
+    /// Has the keeper end what takes long and begin no more of it; tables are written on.
+    pub(crate) fn prepare_close(&self) {
+        self.lock().ending = true;
+    }
+
     /// Asks the keeper to end when it has nothing to do.
     pub(crate) fn close(&self) {
         self.lock().closing = true;
@@ -137,10 +146,10 @@ impl KeeperQueue {
         self.lock().stopping
     }
 
-    /// Whether it was asked to end.
+    /// Whether it was asked to end, or is soon.
     fn is_closing(&self) -> bool {
         let state = self.lock();
-        state.closing || state.stopping
+        state.ending || state.closing || state.stopping
     }
 
     /// The table to write, without waiting.
@@ -206,12 +215,14 @@ pub(crate) struct Keeper {
     shared: Arc<Shared>,
     /// The manifest as it is on disk, but for `next_block`, which counts on with every attempt.
     manifest: Manifest,
+    /// Blocks that could not be merged.
+    held: Held,
 }
 
 impl Keeper {
     /// A keeper of the historian's blocks.
     pub(crate) fn new(shared: Arc<Shared>, manifest: Manifest) -> Self {
-        Self { shared, manifest }
+        Self { shared, manifest, held: Held::default() }
     }
 
     /// Writes and merges blocks until asked to end.

@@ -9,6 +9,7 @@ mod faults;
 mod flipped;
 mod flow;
 mod format;
+mod jobs;
 mod model;
 mod power;
 mod repair;

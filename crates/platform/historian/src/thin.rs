@@ -5,8 +5,10 @@ use weir_model::Keep;
 use crate::downsample::{STRETCH_POINTS, Stretch};
 use crate::row::Row;
 
-/// Takes rows in the order of their keys, and gives those that stay. What stays of rows that were
-/// thinned before is all of them, so that a block may be thinned together with late ones.
+/// Takes rows in the order of their keys, and gives those that stay. What stays of numbers that were
+/// thinned before is all of them, so that a block may be thinned together with late ones. Of texts
+/// and states that were thinned before, the first, the first change and the last stay; the last
+/// change may have become none, because what was before it is gone, and is then left out.
 pub(crate) struct Thinner {
     /// Nanoseconds of a stretch; stretches are counted from 1970.
     width: i64,

@@ -21,8 +21,10 @@ impl Historian {
 
     /// Sets how much of a tenant's samples is kept, from now on and until the historian is closed.
     /// A file is thinned or removed once its newest sample is old enough: one of a day at most a day
-    /// after its oldest sample was, one of a month at most a month. Last values stay, and samples in
-    /// memory and log.
+    /// after its oldest sample was, one of a month at most a month, and one that others overlap
+    /// together with those. Time passes for this by the clock, at most a day beyond the newest file
+    /// of any tenant: where nothing more is stored, nothing grows old. Last values stay, and samples
+    /// in memory and log.
     pub fn set_retention(&self, tenant: TenantId, retention: Retention) {
         self.shared().set_retention(tenant, retention);
     }

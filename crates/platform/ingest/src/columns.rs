@@ -25,7 +25,9 @@ pub enum Read {
     /// All samples, in the order they were sent.
     Samples(Samples),
     /// Tags that must be made before it can be read: none of it is wrong otherwise, as far as is known.
-    New(Vec<NewTag>),
+    /// The samples are as they will be, but for those of new tags, whose number is
+    /// [`TagId`] 0: what is wrong with times and sizes shows before a tag is made.
+    New(Vec<NewTag>, Samples),
 }
 
 /// A value as it was written.
@@ -163,13 +165,22 @@ impl Columns {
         self.faults.push(Fault { place, kind, detail: detail.into() });
     }
 
-    /// Notes that a tag is missing.
-    pub(crate) fn missing(&mut self, place: usize, missing: Missing<'_>, data_type: DataType) {
+    /// Notes that a tag is missing; gives what stands for one that is to be made.
+    pub(crate) fn missing(
+        &mut self,
+        place: usize,
+        missing: Missing<'_>,
+        data_type: DataType,
+    ) -> Option<TagFacts> {
         match missing {
-            Missing::Refused(detail) => self.fault(place, FaultKind::UnknownTag, detail),
+            Missing::Refused(detail) => {
+                self.fault(place, FaultKind::UnknownTag, detail);
+                None
+            }
             Missing::New(series) => {
                 let (name, description) = (series.name(), series.description());
                 self.new.insert(NewTag { name, description, data_type });
+                Some(TagFacts { tag: TagId(0), data_type })
             }
         }
     }
@@ -185,14 +196,13 @@ impl Columns {
         if self.new.len() > CREATED_MAX {
             return Err(ReadError::TooManyTags);
         }
-        if !self.new.is_empty() {
-            return Ok(Read::New(unlike(self.new)));
-        }
-        let Self { tags, times, qualities, kinds, words, apart, .. } = self;
-        let samples = Samples::from_columns(tags, times, qualities, kinds, words, apart);
-        samples
-            .map(Read::Samples)
-            .map_err(|_| ReadError::Message("its samples do not fit together"))
+        let Self { tags, times, qualities, kinds, words, apart, new, .. } = self;
+        let samples = Samples::from_columns(tags, times, qualities, kinds, words, apart)
+            .map_err(|_| ReadError::Message("its samples do not fit together"))?;
+        Ok(match new.is_empty() {
+            true => Read::Samples(samples),
+            false => Read::New(unlike(new), samples),
+        })
     }
 }
 

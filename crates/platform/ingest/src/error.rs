@@ -40,6 +40,10 @@ pub enum ReadError<E> {
     /// It wants more tags made than one request may.
     #[error("a request makes at most {} tags", crate::CREATED_MAX)]
     TooManyTags,
+    /// Finding its series takes more work than one request may ask for: long ones with many fields
+    /// each, none of them known.
+    #[error("the series of the request are too long for their number")]
+    TooLong,
     /// Whoever gives memory gave none.
     #[error("there is no room")]
     Room(E),

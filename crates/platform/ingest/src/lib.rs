@@ -28,6 +28,7 @@
 //! assert_eq!(samples.tags(), [TagId(7)]);
 //! ```
 
+mod budget;
 mod columns;
 mod error;
 pub mod line;
@@ -37,8 +38,11 @@ pub mod remote_write;
 mod series;
 mod wire;
 
+pub use budget::Budget;
 pub use columns::{Read, SAMPLES_MAX};
 pub use error::{FAULTS_MAX, Fault, FaultKind, ReadError};
 pub use line::Precision;
 pub use name::{NAME_BYTES_MAX, Series};
-pub use series::{CREATED_MAX, Lookup, NewTag, Revision, SeriesCache, TagFacts, Unknown};
+pub use series::{
+    CREATED_MAX, Lookup, NewTag, Revision, SERIES_BYTES_MAX, SeriesCache, TagFacts, Unknown,
+};

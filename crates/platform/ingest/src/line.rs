@@ -92,7 +92,8 @@ pub fn read<E>(
         line: 1,
         unit: precision.nanos(),
         arrival,
-        walk: Walk::new(series, lookup),
+        walk: Walk::new(series, lookup, text.len()),
+        is_due: false,
         columns: Columns::default(),
     };
     reader.columns.reserve();
@@ -103,13 +104,16 @@ pub fn read<E>(
             Ok(time) => reader.columns.end(time, Quality::GOOD),
             Err(wrong) => reader.refuse(line, wrong),
         }
-        if reader.columns.is_over() {
+        if reader.is_over() {
             break;
         }
-        if reader.walk.turn() {
+        if std::mem::take(&mut reader.is_due) {
             reader.columns.reserve();
-            room(reader.columns.bytes()).map_err(ReadError::Room)?;
+            room(reader.columns.bytes() + reader.walk.bytes()).map_err(ReadError::Room)?;
         }
+    }
+    if reader.walk.is_over() {
+        return Err(ReadError::TooLong);
     }
     let Reader { walk, columns, .. } = reader;
     walk.finish();
@@ -120,6 +124,8 @@ pub fn read<E>(
 enum Wrong {
     Syntax(&'static str),
     Value(String),
+    /// There is no use in reading on.
+    Over,
 }
 
 struct Reader<'t, 'c> {
@@ -131,6 +137,8 @@ struct Reader<'t, 'c> {
     unit: i64,
     arrival: Timestamp,
     walk: Walk<'c>,
+    /// Whether memory is to be asked for before the next line.
+    is_due: bool,
     columns: Columns,
 }
 
@@ -162,14 +170,20 @@ impl<'t> Reader<'t, '_> {
         match wrong {
             Wrong::Syntax(detail) => self.columns.fault(line, FaultKind::Syntax, detail),
             Wrong::Value(detail) => self.columns.fault(line, FaultKind::Value, detail),
+            Wrong::Over => return,
         }
         self.columns.cut();
         self.skip_line();
     }
 
+    fn is_over(&self) -> bool {
+        self.columns.is_over() || self.walk.is_over()
+    }
+
     /// Reads tags and values of the line that begins here; gives its time.
     fn point(&mut self) -> Result<Timestamp, Wrong> {
         let (start, line) = (self.at, self.line);
+        let mut series = None;
         let mut found = match self.walk.expected_head(&self.bytes[start..]) {
             Some((facts, used)) => {
                 self.at += used;
@@ -178,6 +192,7 @@ impl<'t> Reader<'t, '_> {
             None => {
                 let end = point::series_end(self.text, start)?;
                 self.at = end + self.bytes[end..].iter().take_while(|byte| **byte == b' ').count();
+                series = Some(start..end);
                 self.named(start..end)?
             }
         };
@@ -190,8 +205,16 @@ impl<'t> Reader<'t, '_> {
             self.at = end;
             match found {
                 Ok(facts) => self.columns.push(facts, value).map_err(Wrong::Value)?,
-                Err(missing) => self.columns.missing(line, missing, value.data_type()),
+                Err(missing) => {
+                    if let Some(facts) = self.columns.missing(line, missing, value.data_type()) {
+                        self.columns.push(facts, value).map_err(Wrong::Value)?;
+                    }
+                    if self.is_over() {
+                        return Err(Wrong::Over);
+                    }
+                }
             }
+            self.is_due |= self.walk.turn();
             if self.bytes.get(self.at) != Some(&b',') {
                 return self.time();
             }
@@ -201,7 +224,14 @@ impl<'t> Reader<'t, '_> {
                     self.at += used;
                     Ok(facts)
                 }
-                None => self.named(start..point::series_end(self.text, start)?)?,
+                None => {
+                    let end = match &series {
+                        Some(Range { end, .. }) => *end,
+                        None => point::series_end(self.text, start)?,
+                    };
+                    series = Some(start..end);
+                    self.named(start..end)?
+                }
             };
         }
         Err(Wrong::Syntax("has more than 4096 fields"))

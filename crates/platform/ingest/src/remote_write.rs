@@ -12,7 +12,7 @@ use weir_model::{DataType, Quality, Timestamp};
 use crate::columns::{Columns, Read, Written};
 use crate::error::{FaultKind, ReadError};
 use crate::name::Series;
-use crate::series::{Lookup, Missing, SeriesView, TagFacts, Walk};
+use crate::series::{Lookup, Missing, SERIES_BYTES_MAX, SeriesView, TagFacts, Walk};
 use crate::wire::{Field, Fields, WireError, varint};
 
 /// The bits of the double that marks a series as stale.
@@ -23,6 +23,14 @@ const NAME: &str = "__name__";
 
 /// Most labels of a series.
 const LABELS_MAX: usize = 256;
+
+/// Bytes of labels that the series of any message may have together. Texts of version 2.0 are sent once
+/// and count as often as they are referred to.
+const LABEL_BYTES_MIN: usize = 16 << 20;
+
+/// The same for each byte of a message: a series of a kilobyte of labels is a hundred bytes of it,
+/// where others share all of its texts.
+const LABEL_BYTES_PER_BYTE: usize = 32;
 
 /// Most texts of a message of version 2.0.
 const SYMBOLS_MAX: usize = 1 << 20;
@@ -60,7 +68,9 @@ pub fn read<E>(
         symbols: (version == Version::Two).then_some(symbols),
         labels: Vec::new(),
         key: Vec::new(),
-        walk: Walk::new(series, lookup),
+        label_bytes_left: LABEL_BYTES_MIN
+            .saturating_add(message.len().saturating_mul(LABEL_BYTES_PER_BYTE)),
+        walk: Walk::new(series, lookup, message.len()),
         columns: Columns::default(),
     };
     reader.columns.reserve();
@@ -69,6 +79,9 @@ pub fn read<E>(
     for (field, place) in all.zip(1..) {
         let bytes = field.and_then(|(_, field)| field.bytes()).map_err(unreadable)?;
         reader.series(bytes, place, room)?;
+        if reader.walk.is_over() {
+            return Err(ReadError::TooLong);
+        }
         if reader.columns.is_over() {
             break;
         }
@@ -96,6 +109,8 @@ struct Reader<'m, 'c> {
     /// The texts that labels refer to, where they do.
     symbols: Option<Vec<&'m str>>,
     labels: Vec<(&'m str, &'m str)>,
+    /// Bytes that labels of further series may have.
+    label_bytes_left: usize,
     /// The labels as the cache knows them.
     key: Vec<u8>,
     walk: Walk<'c>,
@@ -110,14 +125,14 @@ impl<'m> Reader<'m, '_> {
         room: &mut dyn FnMut(usize) -> Result<(), E>,
     ) -> Result<(), ReadError<E>> {
         let unreadable = |_| ReadError::Message("a series of it cannot be read");
-        if !self.read_labels(series).map_err(unreadable)? {
-            self.columns.fault(
-                place,
-                FaultKind::Syntax,
-                format!("has more than {LABELS_MAX} labels"),
-            );
+        if let Err(detail) = self.read_labels(series).map_err(unreadable)? {
+            self.columns.fault(place, FaultKind::Syntax, detail);
             return Ok(());
         }
+        let bytes = self.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let left = self.label_bytes_left.checked_sub(bytes);
+        self.label_bytes_left = left.ok_or(ReadError::TooLong)?;
+        self.turn(room)?;
         let mut found: Option<TagFacts> = None;
         for field in Fields(series) {
             let (2, field) = field.map_err(unreadable)? else { continue };
@@ -127,8 +142,10 @@ impl<'m> Reader<'m, '_> {
                 None => match self.tag() {
                     Ok(facts) => *found.insert(facts),
                     Err(Some(missing)) => {
-                        self.columns.missing(place, missing, DataType::F64);
-                        return Ok(());
+                        match self.columns.missing(place, missing, DataType::F64) {
+                            Some(facts) => *found.insert(facts),
+                            None => return Ok(()),
+                        }
                     }
                     Err(None) => {
                         let detail = format!("has no label {NAME}");
@@ -145,10 +162,19 @@ impl<'m> Reader<'m, '_> {
             if self.columns.is_over() {
                 return Ok(());
             }
-            if self.walk.turn() {
-                self.columns.reserve();
-                room(self.columns.bytes()).map_err(ReadError::Room)?;
-            }
+            self.turn(room)?;
+        }
+        Ok(())
+    }
+
+    /// Lets others have the cache, and asks for memory, when it is time to.
+    fn turn<E>(
+        &mut self,
+        room: &mut dyn FnMut(usize) -> Result<(), E>,
+    ) -> Result<(), ReadError<E>> {
+        if self.walk.turn() {
+            self.columns.reserve();
+            room(self.columns.bytes() + self.walk.bytes()).map_err(ReadError::Room)?;
         }
         Ok(())
     }
@@ -169,13 +195,18 @@ impl<'m> Reader<'m, '_> {
         Ok(())
     }
 
-    /// Reads the labels of a series; false where they are too many.
-    fn read_labels(&mut self, series: &'m [u8]) -> Result<bool, WireError> {
+    /// Reads the labels of a series, or says that they are too many or too long.
+    fn read_labels(&mut self, series: &'m [u8]) -> Result<Result<(), &'static str>, WireError> {
         self.labels.clear();
+        let mut bytes = 0_usize;
         for field in Fields(series) {
             let (1, field) = field? else { continue };
             match &self.symbols {
-                None => self.labels.push(label(field)?),
+                None => {
+                    let (key, value) = label(field)?;
+                    bytes += key.len() + value.len();
+                    self.labels.push((key, value));
+                }
                 Some(symbols) => {
                     let text = |reference: u64| {
                         let place = usize::try_from(reference).map_err(|_| WireError)?;
@@ -188,15 +219,20 @@ impl<'m> Reader<'m, '_> {
                     };
                     while !references.is_empty() && self.labels.len() <= LABELS_MAX {
                         let key = text(varint(&mut references)?)?;
-                        self.labels.push((key, text(varint(&mut references)?)?));
+                        let value = text(varint(&mut references)?)?;
+                        bytes += key.len() + value.len();
+                        self.labels.push((key, value));
                     }
                 }
             }
             if self.labels.len() > LABELS_MAX {
-                return Ok(false);
+                return Ok(Err("has more than 256 labels"));
+            }
+            if bytes > SERIES_BYTES_MAX {
+                return Ok(Err("has labels of more than 65535 bytes"));
             }
         }
-        Ok(true)
+        Ok(Ok(()))
     }
 
     /// The tag of the labels that were read; nothing where they have no name.

@@ -1,25 +1,28 @@
 //! Which tag a series is: asked once, remembered under the bytes that were sent.
 
+mod walk;
+
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use weir_model::{DataType, TagId};
 
+use crate::budget::Budget;
 use crate::name::Series;
+pub(crate) use walk::{Missing, Walk};
 
 /// Most tags that one request makes: the first of a Telegraf with everything on has a few thousand.
 pub const CREATED_MAX: usize = 10_000;
 
+/// Longest series in bytes: measurement and tag set of line protocol as they are sent, all labels of
+/// remote write. InfluxDB has this bound for a series' key.
+pub const SERIES_BYTES_MAX: usize = 65_535;
+
 /// Longest series in bytes that is remembered; longer ones are asked for each time.
 const KEY_BYTES_MAX: usize = 4096;
-
-/// Most series that are remembered while one request is read, before the cache has them.
-const FRESH_MAX: usize = 1 << 16;
-
-/// Rows between two moments at which others may change the cache: some fifty microseconds.
-const ROWS_BETWEEN_TURNS: u32 = 1024;
 
 /// What must be known of a tag to take its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +74,9 @@ pub type Revision = u64;
 #[derive(Debug)]
 pub struct SeriesCache {
     state: RwLock<Entries>,
-    bytes_max: usize,
+    /// Bytes that the state takes, to be read without waiting for anybody.
+    bytes: AtomicUsize,
+    budget: Arc<Budget>,
 }
 
 /// The cache as one request uses it.
@@ -84,7 +89,12 @@ pub struct SeriesView<'c> {
 impl SeriesCache {
     /// An empty cache of at most so many bytes.
     pub fn new(bytes_max: usize) -> Self {
-        Self { state: RwLock::default(), bytes_max: bytes_max.min(u32::MAX as usize) }
+        Self::within(Arc::new(Budget::new(bytes_max)))
+    }
+
+    /// An empty cache of at most what is left of a budget that others share.
+    pub fn within(budget: Arc<Budget>) -> Self {
+        Self { state: RwLock::default(), bytes: AtomicUsize::new(0), budget }
     }
 
     /// For a request that reads the documents in a state at least as new as the revision.
@@ -102,9 +112,9 @@ impl SeriesCache {
         self.len() == 0
     }
 
-    /// Bytes that it takes.
+    /// Bytes that it takes. Waits for nobody.
     pub fn bytes(&self) -> usize {
-        self.read().bytes()
+        self.bytes.load(Ordering::Relaxed)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Entries> {
@@ -115,19 +125,42 @@ impl SeriesCache {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let mut last = None;
         for entry in &fresh.entries {
-            if state.bytes() + KEY_BYTES_MAX + ENTRY_BYTES > self.bytes_max {
+            if !self.grows(&state) {
                 *state = Entries::default();
+                self.settle(0);
                 last = None;
+                if !self.grows(&state) {
+                    return;
+                }
             }
             let (series, field) = (fresh.text(entry.series()), fresh.text(entry.field()));
             let facts = TagFacts { tag: entry.tag, data_type: entry.data_type };
             last = state.put(series, field, last, facts, entry.revision);
+            self.settle(state.bytes());
         }
+    }
+
+    /// Takes from the budget what one more entry may make the state grow by; false where that is too much.
+    fn grows(&self, state: &Entries) -> bool {
+        let more = state.growth();
+        if state.texts.len() + KEY_BYTES_MAX > u32::MAX as usize || !self.budget.take(more) {
+            return false;
+        }
+        self.bytes.fetch_add(more, Ordering::Relaxed);
+        true
+    }
+
+    /// Notes what the state takes by now, and gives back what it did not need.
+    fn settle(&self, bytes: usize) {
+        self.budget.settle(self.bytes.swap(bytes, Ordering::Relaxed), bytes);
     }
 }
 
-/// Bytes of an entry and of its place in the table, which is at most half empty.
-const ENTRY_BYTES: usize = size_of::<Entry>() + 2 * (size_of::<u32>() + 1);
+impl Drop for SeriesCache {
+    fn drop(&mut self) {
+        self.settle(0);
+    }
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -181,6 +214,21 @@ impl Entries {
         self.texts.capacity()
             + self.entries.capacity() * size_of::<Entry>()
             + self.table.capacity() * 5
+    }
+
+    /// The most bytes that one more entry adds: columns that are full double.
+    fn growth(&self) -> usize {
+        const FEW: usize = 64;
+        let doubled = |is_full: bool, capacity: usize, least: usize| match is_full {
+            true => capacity.max(least),
+            false => 0,
+        };
+        let texts = self.texts.capacity();
+        let (entries, places) = (self.entries.capacity(), self.table.capacity());
+        doubled(texts - self.texts.len() < KEY_BYTES_MAX, texts, 4 * KEY_BYTES_MAX)
+            + doubled(self.entries.len() == entries, entries, FEW) * size_of::<Entry>()
+            // One more bucket than twice as many when the table is small.
+            + doubled(self.table.len() == places, 2 * places, FEW) * 5
     }
 
     fn hash(&self, series: &[u8], field: &[u8]) -> u64 {
@@ -253,126 +301,6 @@ impl Entries {
         table.insert_unique(hash, place, rehash);
         Some(at)
     }
-}
-
-/// The series of one request, in the order they come.
-pub(crate) struct Walk<'c> {
-    cache: &'c SeriesCache,
-    revision: Revision,
-    guard: Option<RwLockReadGuard<'c, Entries>>,
-    turns: u32,
-    /// The entry that is likely the next.
-    next: usize,
-    /// Where the series of the line begins in the cache's texts, if it is there.
-    series: Option<u32>,
-    fresh: Entries,
-    lookup: &'c dyn Lookup,
-}
-
-impl<'c> Walk<'c> {
-    pub(crate) fn new(view: &SeriesView<'c>, lookup: &'c dyn Lookup) -> Self {
-        Self {
-            cache: view.cache,
-            revision: view.revision,
-            guard: Some(view.cache.read()),
-            turns: 0,
-            next: 0,
-            series: None,
-            fresh: Entries::default(),
-            lookup,
-        }
-    }
-
-    /// Lets others change the cache now and then; whether a turn was given.
-    pub(crate) fn turn(&mut self) -> bool {
-        self.turns += 1;
-        let due = self.turns >= ROWS_BETWEEN_TURNS;
-        if due {
-            self.turns = 0;
-            // The lock is free in between, and a writer that waits comes first.
-            self.guard = None;
-            self.guard = Some(self.cache.read());
-        }
-        due
-    }
-
-    /// The tag of the line's first field if it is the expected one, and the bytes of `series field=`.
-    pub(crate) fn expected_head(&mut self, line: &[u8]) -> Option<(TagFacts, usize)> {
-        let entries = self.guard.as_deref()?;
-        let entry = entries.entries.get(self.next)?;
-        let text = entries.texts.get(entry.series as usize..)?.get(..entry.head_bytes())?;
-        if !line.starts_with(text) || entry.revision != self.revision || !entry.is_head() {
-            return None;
-        }
-        self.next += 1;
-        self.series = Some(entry.series);
-        Some((entry.facts(), text.len()))
-    }
-
-    /// The tag of another field of the line if it is the expected one, and the bytes of `field=`.
-    pub(crate) fn expected_field(&mut self, rest: &[u8]) -> Option<(TagFacts, usize)> {
-        let entries = self.guard.as_deref()?;
-        let entry =
-            entries.entries.get(self.next).filter(|entry| Some(entry.series) == self.series)?;
-        let start = entry.field as usize;
-        let text = entries.texts.get(start..start + usize::from(entry.field_bytes) + 1)?;
-        if !rest.starts_with(text) || entry.revision != self.revision {
-            return None;
-        }
-        self.next += 1;
-        Some((entry.facts(), text.len()))
-    }
-
-    /// The tag of a field of a series, by the bytes of both.
-    pub(crate) fn find<'t>(
-        &mut self,
-        series: &[u8],
-        field: &[u8],
-        read: impl FnOnce() -> Series<'t>,
-    ) -> Result<TagFacts, Missing<'t>> {
-        self.series = None;
-        if let Some(entries) = self.guard.as_deref()
-            && let Some(at) = entries.find(series, field)
-        {
-            let entry = &entries.entries[at];
-            self.next = at + 1;
-            self.series = Some(entry.series);
-            if entry.revision == self.revision {
-                return Ok(entry.facts());
-            }
-        }
-        if let Some(at) = self.fresh.find(series, field) {
-            return Ok(self.fresh.entries[at].facts());
-        }
-        let named = read();
-        match self.lookup.find(&named) {
-            Ok(facts) => {
-                if series.len() + field.len() < KEY_BYTES_MAX
-                    && self.fresh.entries.len() < FRESH_MAX
-                {
-                    let before = self.fresh.entries.len().checked_sub(1);
-                    self.fresh.put(series, field, before, facts, self.revision);
-                }
-                Ok(facts)
-            }
-            Err(Unknown::Refused(detail)) => Err(Missing::Refused(detail)),
-            Err(Unknown::New) => Err(Missing::New(named)),
-        }
-    }
-
-    /// Gives the cache what was learned.
-    pub(crate) fn finish(mut self) {
-        self.guard = None;
-        if !self.fresh.entries.is_empty() {
-            self.cache.take(&self.fresh);
-        }
-    }
-}
-
-/// As [`Unknown`], with the series of which a tag may be made.
-pub(crate) enum Missing<'t> {
-    Refused(String),
-    New(Series<'t>),
 }
 
 impl Entry {

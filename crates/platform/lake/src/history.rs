@@ -14,12 +14,18 @@ pub trait History: Send + Sync {
     fn state(&self) -> Result<State, String>;
 }
 
+/// Asks whether all that a state has may still leave; gives why not, in words for the operator. It
+/// may block.
+pub type StillMayLeave = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// The files of a history at one moment: no two have a sample of the same tag and time.
 pub struct State {
     /// How far the log is in the files.
     pub position: u64,
     /// The files by tenant and month.
     pub months: Vec<Month>,
+    /// Asked before each file leaves and before each commit.
+    pub still: StillMayLeave,
 }
 
 /// A tenant's files of one month.

@@ -33,7 +33,7 @@ mod upload;
 pub use bytes::Bytes;
 pub use error::LakeError;
 pub use follower::{FollowerOptions, behind_s, export, follow, identity};
-pub use history::{History, Month, Piece, PieceFile, State};
+pub use history::{History, Month, Piece, PieceFile, State, StillMayLeave};
 pub use place::{Place, PlaceSettings};
 pub use status::{Phase, Status, chain};
 pub use table::{Brought, Table, TableContents, TableOptions};

@@ -212,7 +212,8 @@ impl Table {
             match &month.pieces {
                 Err(reason) => brought.waiting.push(format!("{place}: {reason}")),
                 Ok(pieces) => {
-                    let staged = self.stage(month, pieces, &mut draft, stop, brought, watch).await;
+                    let staged =
+                        self.stage(state, (month, pieces), &mut draft, stop, brought, watch).await;
                     match staged {
                         // Damage of one month is no reason to keep back the others.
                         Err(LakeError::Source(reason)) => {
@@ -223,19 +224,19 @@ impl Table {
                 }
             }
             if draft.uploaded_bytes >= COMMIT_BYTES
-                && !self.commit(std::mem::take(&mut draft), state.position, brought).await?
+                && !self.commit(std::mem::take(&mut draft), state, brought).await?
             {
                 return Ok(false);
             }
         }
-        self.commit(draft, state.position, brought).await
+        self.commit(draft, state, brought).await
     }
 
     /// Uploads what the table has not of a month, and notes what is to be committed.
     async fn stage(
         &self,
-        month: &Month,
-        pieces: &[Arc<dyn Piece>],
+        state: &State,
+        (month, pieces): (&Month, &[Arc<dyn Piece>]),
         draft: &mut Draft,
         stop: &CancellationToken,
         brought: &mut Brought,
@@ -258,6 +259,7 @@ impl Table {
             let opened = opened.map_err(|_| LakeError::Interrupted)?.map_err(LakeError::Source)?;
             let Some(file) = opened else { continue };
             let file: Arc<dyn PieceFile> = Arc::from(file);
+            still_may_leave(state).await?;
             if self.put(path, Arc::clone(&file), stop).await? {
                 draft.uploaded_bytes += file.bytes();
                 brought.uploaded.0 += 1;
@@ -325,19 +327,20 @@ impl Table {
     async fn commit(
         &mut self,
         draft: Draft,
-        position: u64,
+        state: &State,
         brought: &mut Brought,
     ) -> Result<bool, LakeError> {
         if draft.adds.is_empty() && draft.removes.is_empty() && self.snapshot.version.is_some() {
             return Ok(true);
         }
+        still_may_leave(state).await?;
         let (added, removed) = (draft.adds.len() as u64, draft.removes.len() as u64);
         let author = Author {
             node: self.options.node.clone(),
             process: self.process.clone(),
             commit: token(),
         };
-        let lines = self.lines(draft, position, &author);
+        let lines = self.lines(draft, state.position, &author);
         let version = self.snapshot.version.map_or(0, |version| version + 1);
         if self.log.commit(version, &lines, &author).await? == Committed::Taken {
             return Ok(false);
@@ -405,6 +408,13 @@ impl Table {
         let retain = i64::try_from(self.options.retain.as_millis()).unwrap_or(i64::MAX);
         self.now().saturating_sub(retain)
     }
+}
+
+/// Gives [`LakeError::Withheld`] where what a state has may no longer leave.
+async fn still_may_leave(state: &State) -> Result<(), LakeError> {
+    let still = Arc::clone(&state.still);
+    let asked = tokio::task::spawn_blocking(move || still()).await;
+    asked.map_err(|_| LakeError::Interrupted)?.map_err(LakeError::Withheld)
 }
 
 /// Where the files of a month are.

@@ -118,22 +118,68 @@ impl<'a> Keys<'a> {
     }
 }
 
+/// The tags that have rows in a block, in order, as runs of numbers without a gap: both ends
+/// included. Reads one column, and nothing of the row groups that the footer says are of one tag.
+///
+/// # Errors
+/// As [`Keys::new`].
+pub(crate) fn tags(block: &Block) -> Result<Vec<(u32, u32)>, HistorianError> {
+    let open = OpenBlocks::default().open(block);
+    let open = open.inspect_err(|error| note_damage(block, error))?;
+    let file = open.file();
+    let runs = runs(&open, &file).map_err(|error| failure_of(block, &file, &error));
+    runs.inspect_err(|error| note_damage(block, error))
+}
+
+fn runs(open: &OpenBlock, file: &VerifiedFile) -> Result<Vec<(u32, u32)>, ParquetError> {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    let mut add = |tag: u32| match runs.last_mut() {
+        Some((_, last)) if *last == tag => {}
+        Some((_, last)) if last.checked_add(1) == Some(tag) => *last = tag,
+        _ => runs.push((tag, tag)),
+    };
+    for group in 0..open.metadata().num_row_groups() {
+        if let Some((tag, _)) = tag_range(open, group).filter(|(min, max)| min == max) {
+            add(tag);
+            continue;
+        }
+        let metadata = open.reader_metadata().clone();
+        let mask = ProjectionMask::leaves(metadata.parquet_schema(), [column::TAG]);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), metadata);
+        let builder = builder.with_row_groups(vec![group]).with_projection(mask);
+        let mut reader = sound(|| builder.with_batch_size(BATCH_ROWS).build())?;
+        while let Some(batch) = sound(|| reader.next().transpose().map_err(ParquetError::from))? {
+            let tags = values::<UInt32Type>(&batch, 0);
+            let tags = tags.ok_or_else(|| ParquetError::General("a tag is none".to_owned()))?;
+            tags.iter().copied().for_each(&mut add);
+        }
+    }
+    Ok(runs)
+}
+
+/// The lowest and the highest tag of a row group, where the footer says them.
+fn tag_range(open: &OpenBlock, group: usize) -> Option<(u32, u32)> {
+    match open.metadata().row_group(group).column(column::TAG).statistics() {
+        Some(Statistics::Int32(tags)) => {
+            tags.min_opt().zip(tags.max_opt()).map(|(min, max)| (*min as u32, *max as u32))
+        }
+        _ => None,
+    }
+}
+
 /// The place of `position` in files of format 1.
 const FORMAT_1_POSITION: usize = 10;
 
 /// Whether a row group may have rows of a corner, by what the footer says.
 fn may_have(open: &OpenBlock, group: usize, corner: Corner) -> bool {
     let (from, to) = open.times(group, corner.times.0, corner.times.1);
+    let tags = tag_range(open, group);
     let group = open.metadata().row_group(group);
-    let tags = match group.column(column::TAG).statistics() {
-        Some(Statistics::Int32(tags)) => tags.min_opt().zip(tags.max_opt()),
-        _ => None,
-    };
     let times = match group.column(column::TIME).statistics() {
         Some(Statistics::Int64(times)) => times.min_opt().zip(times.max_opt()),
         _ => None,
     };
-    tags.is_none_or(|(min, max)| (*min as u32) <= corner.tags.1 && (*max as u32) >= corner.tags.0)
+    tags.is_none_or(|(min, max)| min <= corner.tags.1 && max >= corner.tags.0)
         && times.is_none_or(|(min, max)| *min <= to && *max >= from)
 }
 

@@ -113,7 +113,10 @@ proptest! {
 
     /// Whatever overlaps, whatever was replaced or deleted: the files together are the history.
     #[test]
-    fn exact_blocks_have_each_sample_once(steps in proptest::collection::vec(step(), 1..24)) {
+    fn exact_blocks_have_each_sample_once(
+        steps in proptest::collection::vec(step(), 1..24),
+        only in proptest::collection::btree_set(0..6_u32, 0..5),
+    ) {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -124,14 +127,20 @@ proptest! {
             std::fs::create_dir_all(&scratch).unwrap();
             for part in steps.chunks(8) {
                 run(&historian, part).await;
-                let months = overlaps.exact(&historian.blocks(), |_| true);
+                let months = overlaps.exact(&historian.blocks(), |_| Some(WantedTags::All));
                 assert_eq!(rows(months, &scratch), answers(&historian).await);
+                // Of some tags only: what the files have is the history of these.
+                let wanted = WantedTags::Only(only.iter().copied().collect());
+                let months = overlaps.exact(&historian.blocks(), |_| Some(wanted.clone()));
+                let mut of_these = answers(&historian).await;
+                of_these.retain(|(tag, _), _| only.contains(tag));
+                assert_eq!(rows(months, &scratch), of_these);
             }
             // A folder that is closed has the same.
             let answers = answers(&historian).await;
             historian.close().await.unwrap();
             let found = blocks(&dir.path().join("historian")).unwrap();
-            assert_eq!(rows(Overlaps::default().exact(&found, |_| true), &scratch), answers);
+            assert_eq!(rows(Overlaps::default().exact(&found, |_| Some(WantedTags::All)), &scratch), answers);
             assert_eq!(crate::tests::files(&scratch, ".parquet").len(), usize::from(!answers.is_empty()));
         });
     }
@@ -148,17 +157,52 @@ async fn a_name_says_what_is_in_the_file() {
         blocks.map(|block| block.name()).collect()
     };
     let mut overlaps = Overlaps::default();
-    let first = names(overlaps.exact(&historian.blocks(), |_| true));
+    let first = names(overlaps.exact(&historian.blocks(), |_| Some(WantedTags::All)));
     assert_eq!(first.len(), 1);
     // Other tags and other times: the file stays as it is.
     run(&historian, &[write(2, 0), Step::Flush, write(1, 30)]).await;
-    let second = names(overlaps.exact(&historian.blocks(), |_| true));
+    let second = names(overlaps.exact(&historian.blocks(), |_| Some(WantedTags::All)));
     assert_eq!((second.len(), second.contains(&first[0])), (3, true));
     // A sample of it is replaced: another name, and the others keep theirs.
     run(&historian, &[write(1, 29)]).await;
-    let third = names(overlaps.exact(&historian.blocks(), |_| true));
+    let third = names(overlaps.exact(&historian.blocks(), |_| Some(WantedTags::All)));
     let kept = third.iter().filter(|name| second.contains(name)).count();
     assert_eq!((third.len(), kept, third.contains(&first[0])), (4, 1, false));
-    assert_eq!(names(overlaps.exact(&historian.blocks(), |tenant| tenant.0 == 2)).len(), 0);
-    assert_eq!(names(Overlaps::default().exact(&historian.blocks(), |_| true)), third);
+    assert_eq!(
+        names(
+            overlaps
+                .exact(&historian.blocks(), |tenant| (tenant.0 == 2).then_some(WantedTags::All))
+        )
+        .len(),
+        0
+    );
+    assert_eq!(
+        names(Overlaps::default().exact(&historian.blocks(), |_| Some(WantedTags::All))),
+        third
+    );
+}
+
+#[tokio::test]
+async fn a_tag_that_is_not_wanted_changes_the_names_of_its_blocks_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let historian = open(dir.path());
+    let write = |tag, from| Step::Write { tag, from, count: 30, every: 1, value: from as f64 };
+    run(&historian, &[write(1, 0), write(3, 0), Step::Flush, write(1, 30)]).await;
+    let names = |wanted: Option<WantedTags>| -> Vec<String> {
+        let months = Overlaps::default().exact(&historian.blocks(), |_| wanted.clone());
+        let blocks = months.into_iter().flat_map(|month| month.blocks.unwrap());
+        blocks.map(|block| block.name()).collect()
+    };
+    let only = |tags: &[u32]| Some(WantedTags::Only(tags.into()));
+    let all = names(Some(WantedTags::All));
+    // Numbers between that the block has not are not asked for.
+    assert_eq!((names(only(&[1, 3])), names(only(&[0, 1, 2, 3, 4]))), (all.clone(), all.clone()));
+    let without = names(only(&[1]));
+    let kept = without.iter().filter(|name| all.contains(name)).count();
+    assert_eq!((without.len(), kept), (2, 1));
+    assert_eq!(names(None), Vec::<String>::new());
+    let scratch = dir.path().join("scratch");
+    let months = Overlaps::default().exact(&historian.blocks(), |_| only(&[]));
+    std::fs::create_dir_all(&scratch).unwrap();
+    assert_eq!(rows(months, &scratch), BTreeMap::new());
 }

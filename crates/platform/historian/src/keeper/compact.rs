@@ -1,32 +1,51 @@
 //! What the keeper does besides writing memory to blocks: merging them, and leaving out what was
 //! deleted or is no longer kept.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
-use weir_model::TenantId;
+use weir_model::{TenantId, Timestamp};
 
 use super::Keeper;
 use super::merge::Job;
 use super::plan::Plan;
 use crate::HistorianError;
-use crate::block::Block;
+use crate::block::{Block, BlockEntry};
 use crate::deletion::Deletion;
 use crate::manifest::Version;
 use crate::scan::View;
 use crate::span::Span;
 
+/// How far the clock may be ahead of the newest block for samples to grow old by it.
+const AHEAD_MAX_NANOS: i64 = 86_400_000_000_000;
+
+/// Rows of a block that closing does not wait for: a second's work.
+const LONG_ROWS: u64 = 1 << 20;
+
 impl Keeper {
-    /// Does all that is due; or, where `all` is asked for, merges all that can be.
+    /// Does all that is due; or, where `all` is asked for, merges all that can be. What fails does
+    /// not keep the rest from being done.
+    ///
+    /// # Errors
+    /// The first failure; [`HistorianError::Closed`] where it was interrupted.
     pub(super) fn tend(&mut self, all: bool) -> Result<(), HistorianError> {
-        self.expire()?;
+        let version = self.shared.view().version;
+        let live: HashSet<u64> = version.blocks().map(|block| block.entry().id).collect();
+        drop(version);
+        self.held.retain(|block| live.contains(&block));
+        if all {
+            self.held.clear();
+        }
+        let expired = self.expire();
         self.merge_small(None);
-        self.erase();
-        self.merge_while(
-            |plan, version| plan.settled(version).or_else(|| plan.thinned(version)),
+        let erased = self.erase();
+        let merged = self.merge_while(
+            |plan, version| plan.thinned(version).or_else(|| plan.settled(version)),
             all,
-        )?;
-        self.erase();
-        Ok(())
+        );
+        let erased_more = self.erase();
+        expired.and(erased).and(merged).and(erased_more)
     }
 
     /// Merges the small blocks of every day that has too many, but those of one month.
@@ -35,35 +54,60 @@ impl Keeper {
         let _ = self.merge_while(|plan, version| plan.small(version, but), false);
     }
 
-    /// Merges as long as there is something to merge.
+    /// Merges as long as there is something to merge; what cannot be is left alone for a while.
     fn merge_while(
         &mut self,
         next: impl Fn(&Plan<'_>, &Version) -> Option<Job>,
         all: bool,
     ) -> Result<(), HistorianError> {
         let shared = Arc::clone(&self.shared);
+        let (mut failure, mut last) = (Ok(()), Vec::new());
         loop {
-            let (retention, now) = (shared.retention(), shared.options.clock.now());
-            let plan = Plan { now, options: &shared.options, retention: &retention, all };
-            let Some(job) = next(&plan, &shared.view().version) else { return Ok(()) };
+            self.write_pending();
+            let Some(job) = self.plan(all, |plan, version| next(plan, version)) else {
+                return failure;
+            };
             if shared.keeper.is_stopping() || job.is_long && shared.keeper.is_closing() {
                 return Err(HistorianError::Closed);
             }
-            if !self.merged(job)? {
-                return Err(HistorianError::Closed);
+            let inputs: Vec<u64> = job.inputs.iter().map(|input| input.entry().id).collect();
+            if inputs == last {
+                tracing::error!(blocks = ?inputs, "a merge has changed nothing: it is left out");
+                self.hold(&job.inputs);
+                continue;
+            }
+            last = inputs;
+            match self.merged(job) {
+                Ok(true) => {}
+                Ok(false) => return Err(HistorianError::Closed),
+                Err(error) => failure = failure.and(Err(error)),
             }
         }
+    }
+
+    /// Decides something about what there is at this moment.
+    fn plan<T>(&self, all: bool, decide: impl FnOnce(&Plan<'_>, &Version) -> T) -> T {
+        let (retention, now) = (self.shared.retention(), self.shared.options.clock.now());
+        let version = self.shared.view().version;
+        // A clock that jumps ahead makes nothing old before something was written by it.
+        let newest = version.blocks().map(|block| block.entry().written).max().unwrap_or_default();
+        let aged = now.min(Timestamp::from_nanos(newest.saturating_add(AHEAD_MAX_NANOS)));
+        let (options, held) = (&self.shared.options, &self.held);
+        decide(&Plan { now, aged, held, options, retention: &retention, all }, &version)
+    }
+
+    fn hold(&mut self, blocks: &[Arc<Block>]) {
+        let now = Instant::now();
+        blocks.iter().for_each(|block| self.held.hold(block.entry().id, now));
     }
 
     /// Removes the blocks of which nothing is kept, all at once.
     fn expire(&mut self) -> Result<(), HistorianError> {
         let shared = Arc::clone(&self.shared);
-        let (retention, now) = (shared.retention(), shared.options.clock.now());
-        if retention.is_empty() {
+        if shared.retention().is_empty() {
             return Ok(());
         }
-        let plan = Plan { now, options: &shared.options, retention: &retention, all: false };
-        let expired = plan.expired(&shared.view().version);
+        let expired = self.plan(false, |plan, version| plan.expired(version));
         if expired.is_empty() {
             return Ok(());
         }
@@ -77,22 +121,34 @@ impl Keeper {
 
     /// Writes the blocks that have deleted rows without them, and forgets the deletions that are of
     /// no block any more.
-    fn erase(&mut self) {
+    fn erase(&mut self) -> Result<(), HistorianError> {
+        let mut failure = Ok(());
         loop {
+            self.write_pending();
             let view = self.shared.view();
             if view.deletions.is_empty() {
-                return;
+                return failure;
             }
+            let now = Instant::now();
             let has_deleted = |block: &&Arc<Block>| {
-                !block.is_damaged() && view.deletions.iter().any(|one| block.may_have(one))
+                !block.is_damaged()
+                    && !self.held.has(block.entry().id, now)
+                    && view.deletions.iter().any(|one| block.may_have(one))
             };
             let Some(block) = view.version.blocks().find(has_deleted) else { break };
-            let (tenant, span) = (block.entry().tenant, block.entry().span());
-            let keep = block.entry().keep;
-            let job = Job { tenant, span, inputs: vec![Arc::clone(block)], keep, is_long: false };
+            if self.shared.keeper.is_closing() {
+                // The manifest has the deletions.
+                return Err(HistorianError::Closed);
+            }
+            let BlockEntry { tenant, keep, rows, .. } = *block.entry();
+            let span = block.entry().span();
+            let is_long = !span.is_day() || rows > LONG_ROWS;
+            let job = Job { tenant, span, inputs: vec![Arc::clone(block)], keep, is_long };
             drop(view);
-            if !matches!(self.merged(job), Ok(true)) {
-                return;
+            match self.merged(job) {
+                Ok(true) => {}
+                Ok(false) => return Err(HistorianError::Closed),
+                Err(error) => failure = failure.and(Err(error)),
             }
         }
         let is_open = |view: &View, deletion: &Deletion| {
@@ -106,22 +162,35 @@ impl Keeper {
             && let Err(error) = self.commit(manifest)
         {
             tracing::warn!(%error, "deletions that are done could not be forgotten");
-            return;
+            return failure;
         }
         let mut view = self.shared.view_mut();
         let open = view.deletions.iter().filter(|deletion| is_open(&view, deletion));
         let open = open.copied().collect();
         view.deletions = Arc::new(open);
+        failure
     }
 
-    /// Merges blocks; gives false where it was interrupted.
+    /// Merges blocks; gives false where it was interrupted. Leaves alone for a while what could not
+    /// be read, or all of them where something else failed.
     fn merged(&mut self, job: Job) -> Result<bool, HistorianError> {
+        let inputs = job.inputs.clone();
         match self.merge(job) {
             // Its block is marked and chosen no more; the others can still be merged.
             Err(HistorianError::Corrupt { .. }) => Ok(true),
-            merged => merged.inspect_err(|error| {
+            Err(error) => {
                 tracing::warn!(%error, "blocks could not be merged");
-            }),
+                let is_of = |block: &&Arc<Block>| match &error {
+                    HistorianError::Io { path, .. } => path == block.path(),
+                    _ => false,
+                };
+                match inputs.iter().find(is_of) {
+                    Some(block) => self.hold(std::slice::from_ref(block)),
+                    None => self.hold(&inputs),
+                }
+                Err(error)
+            }
+            merged => merged,
         }
     }
 }

@@ -27,7 +27,8 @@ pub(super) struct Job {
     pub(super) span: Span,
     /// What is merged; at most [`plan::MERGED_MAX`] overlap each other.
     pub(super) inputs: Vec<Arc<Block>>,
-    /// What is kept of the rows.
+    /// What is kept of the rows. Where that is less than all, no other block overlaps the inputs
+    /// in tags and times, or a row that another one has replaced would be read again.
     pub(super) keep: Keep,
     /// Whether it may take so long that closing does not wait for it, and that small blocks are
     /// merged meanwhile.
@@ -86,9 +87,9 @@ impl Keeper {
         let failed = || HistorianError::io("write a merged block in", &dir);
         let deletions = self.shared.view().deletions;
         let mut traits = Traits::of(job, &deletions);
-        // A merge thins what was not thinned so far, or all would be read once more for it.
         let mut thinner = Thinner::new(job.keep).filter(|_| traits.keep < job.keep);
-        if thinner.is_some() {
+        let is_thinning = thinner.is_some();
+        if is_thinning {
             traits.keep = job.keep;
         }
         let mut merge = Merge::default();
@@ -114,7 +115,11 @@ impl Keeper {
                 let rows_max = self.shared.options.block_rows_max;
                 if let Some(full) = writer.take_if(|writer| writer.ends_before(row.tag, rows_max)) {
                     done.push(traits.entry(full.finish(&dir).map_err(failed())?));
-                    self.replace_read(job, done, row.key()).map_err(failed())?;
+                    // What is thinned replaces all inputs at once: those that are left would
+                    // show rows that one which was left out had replaced.
+                    if !is_thinning {
+                        self.replace_read(job, done, row.key()).map_err(failed())?;
+                    }
                 }
                 let writer = match &mut writer {
                     Some(writer) => writer,
@@ -142,10 +147,11 @@ impl Keeper {
         BlockWriter::create(disk, dir, id, job.tenant, job.span)?.merged()
     }
 
-    /// Replaces those inputs all of whose rows were before a key by what was written, so that a
-    /// long merge needs space for a part of its inputs only, and loses a part of its work at most
-    /// when it ends early. The rest of the inputs stays beside what was made of it: of a row that is
-    /// in both, reads give one.
+    /// Replaces those inputs all of whose rows were before a key by what was written. A merge of
+    /// blocks that follow one another needs space for a part of them only, and loses a part of its
+    /// work at most when it ends early; one of days that all have every tag needs space for all of
+    /// them. The rest of the inputs stays beside what was made of it: of a row that is in both,
+    /// reads give one.
     fn replace_read(
         &mut self,
         job: &mut Job,
@@ -190,14 +196,18 @@ impl Keeper {
         Ok(())
     }
 
+    /// Writes the table that waits, and says whether there was one and it is written.
+    pub(super) fn write_pending(&mut self) -> bool {
+        self.shared.keeper.pending().is_some_and(|frozen| self.write(&frozen))
+    }
+
     /// Looks up from a merge: writes what waits in memory, and says whether to go on.
     fn look(&mut self, job: &Job) -> bool {
         let shared = Arc::clone(&self.shared);
         if shared.keeper.is_stopping() || job.is_long && shared.keeper.is_closing() {
             return false;
         }
-        let written = shared.keeper.pending().is_some_and(|frozen| self.write(&frozen));
-        if written && job.is_long {
+        if self.write_pending() && job.is_long {
             self.merge_small(Some((job.tenant, job.span.month())));
         }
         true

@@ -4,16 +4,22 @@
 //! and quiet is merged into blocks that share no tag, a month that is over and quiet likewise, so
 //! that a tag's month is in one file. What comes late lies beside that until it is worth rewriting
 //! what is there.
+//!
+//! What retention leaves out is left out only of blocks that overlap no others in tags and times:
+//! a row that is left out may be what replaced another one, which would be read again. Those that
+//! overlap are thinned as one, or removed as one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weir_model::{Keep, Retention, TenantId, Timestamp};
 
+use super::held::Held;
 use super::merge::Job;
 use crate::Options;
 use crate::block::Block;
+use crate::block::keys::Corner;
 use crate::manifest::{Group, Version};
 use crate::span::Span;
 
@@ -34,6 +40,10 @@ const WORTH_ROWS: u64 = 1 << 20;
 /// What decides.
 pub(super) struct Plan<'a> {
     pub(super) now: Timestamp,
+    /// Up to when samples grow old, at most `now`.
+    pub(super) aged: Timestamp,
+    /// Blocks that are left alone, as those that are damaged.
+    pub(super) held: &'a Held,
     pub(super) options: &'a Options,
     /// What is kept, by tenant.
     pub(super) retention: &'a Rules,
@@ -52,58 +62,83 @@ impl Plan<'_> {
         let mut days = days.filter(|(tenant, (span, _))| but != Some((*tenant, span.month())));
         days.find_map(|(tenant, (span, blocks))| {
             let options = self.options;
-            let inputs = choose(blocks, options.day_blocks_max, options.block_rows_max)?;
-            Some(self.job(tenant, span, inputs, false))
+            let blocks = self.sound(blocks.iter());
+            let inputs = choose(&blocks, options.day_blocks_max, options.block_rows_max)?;
+            Some(Job { tenant, span, inputs, keep: Keep::All, is_long: false })
         })
     }
 
     /// Blocks of a day or a month that is over.
     pub(super) fn settled(&self, version: &Version) -> Option<Job> {
-        let groups: Vec<(TenantId, Group<'_>)> = version.all_spans().collect();
-        let same = |(one, (a, _)): &(TenantId, Group<'_>), (other, (b, _)): &(_, Group<'_>)| {
-            one == other && a.month() == b.month()
-        };
-        groups.chunk_by(same).find_map(|month| {
-            let (tenant, (first, _)) = month.first()?;
-            let (span, inputs) = self.month(first.month(), month)?;
-            Some(self.job(*tenant, span, inputs, true))
+        each_month(version, |tenant, month, groups| {
+            let (span, inputs) = self.month(month, groups)?;
+            Some(Job { tenant, span, inputs, keep: Keep::All, is_long: true })
         })
     }
 
-    /// Blocks with samples of which retention has less kept.
+    /// Blocks with samples of which retention has less kept, and all that overlap them, whether
+    /// that is worth it or not; or some of those, to be one first where they are too many at once.
     pub(super) fn thinned(&self, version: &Version) -> Option<Job> {
-        let mut groups =
-            version.all_spans().filter(|(tenant, _)| self.retention.contains_key(tenant));
-        groups.find_map(|(tenant, (span, blocks))| {
-            let keep = self.keep(tenant, blocks);
-            keep.stretch_nanos()?;
-            let sound = blocks.iter().filter(|block| !block.is_damaged()).cloned().collect();
-            let mut parts = parts(sound).into_iter();
-            let part = parts.find(|part| part.iter().any(|block| block.entry().keep < keep))?;
-            let mut runs = runs(&part);
-            runs.sort_by_cached_key(|run| rows(run));
-            runs.truncate(MERGED_MAX);
-            Some(self.job(tenant, span, runs.concat(), true))
+        each_month(version, |tenant, month, groups| {
+            self.retention.get(&tenant)?;
+            let overlapping = overlapping(blocks_of(groups)).into_iter();
+            overlapping.filter_map(|blocks| self.thin(tenant, month, &blocks)).next()
         })
     }
 
-    /// Blocks of which nothing is kept.
+    /// Blocks of which nothing is kept, nor of any that overlaps them.
     pub(super) fn expired(&self, version: &Version) -> Vec<Arc<Block>> {
-        let expired = |block: &&Arc<Block>| {
-            let keep = self.keep(block.entry().tenant, std::slice::from_ref(block));
-            keep == Keep::Nothing
-        };
-        version.blocks().filter(expired).cloned().collect()
+        let mut expired = Vec::new();
+        each_month(version, |tenant, _, groups| {
+            self.retention.get(&tenant)?;
+            let overlapping = overlapping(blocks_of(groups)).into_iter();
+            expired.extend(
+                overlapping.filter(|blocks| self.keep(tenant, blocks) == Keep::Nothing).flatten(),
+            );
+            None::<()>
+        });
+        expired
     }
 
-    fn job(&self, tenant: TenantId, span: Span, inputs: Vec<Arc<Block>>, is_long: bool) -> Job {
-        Job { keep: self.keep(tenant, &inputs), tenant, span, inputs, is_long }
+    /// The job that thins some blocks, which no other one overlaps.
+    fn thin(&self, tenant: TenantId, month: Span, blocks: &[Arc<Block>]) -> Option<Job> {
+        let keep = self.keep(tenant, blocks);
+        keep.stretch_nanos()?;
+        let first = blocks.first()?.entry().span();
+        let is_of_one = blocks.iter().all(|block| block.entry().span() == first);
+        let span = if is_of_one { first } else { month };
+        let options = self.options;
+        let quiet = if span.is_day() { options.day_quiet } else { options.month_quiet };
+        // However often something late comes, all is rewritten once in that time only.
+        let waits = |block: &Arc<Block>| {
+            let entry = block.entry();
+            entry.keep < keep && (self.all || self.is_old(entry.written, quiet))
+        };
+        if !blocks.iter().any(waits) || self.sound(blocks.iter()).len() < blocks.len() {
+            return None;
+        }
+        let mut runs = runs(blocks);
+        let mut keep = keep;
+        if runs.len() > MERGED_MAX {
+            runs.sort_by_cached_key(|run| rows(run));
+            runs.truncate(merged_most(runs.len()));
+            keep = Keep::All;
+        }
+        Some(Job { tenant, span, inputs: runs.concat(), keep, is_long: true })
+    }
+
+    /// Those that can be merged.
+    fn sound<'b>(&self, blocks: impl Iterator<Item = &'b Arc<Block>>) -> Vec<Arc<Block>> {
+        let now = Instant::now();
+        let is_sound =
+            |block: &&Arc<Block>| !block.is_damaged() && !self.held.has(block.entry().id, now);
+        blocks.filter(is_sound).cloned().collect()
     }
 
     /// What is kept of the newest sample of some blocks.
     fn keep(&self, tenant: TenantId, blocks: &[Arc<Block>]) -> Keep {
         let newest = blocks.iter().map(|block| block.entry().time_max).max();
-        let age = |newest| i128::from(self.now.nanos()) - i128::from(newest);
+        let age = |newest| i128::from(self.aged.nanos()) - i128::from(newest);
         let rules = self.retention.get(&tenant);
         rules.zip(newest).map_or(Keep::All, |(rules, newest)| rules.keep(age(newest)))
     }
@@ -113,7 +148,7 @@ impl Plan<'_> {
         month: Span,
         groups: &[(TenantId, Group<'_>)],
     ) -> Option<(Span, Vec<Arc<Block>>)> {
-        let blocks = || groups.iter().flat_map(|(_, (_, blocks))| *blocks);
+        let blocks = || blocks_of(groups);
         if groups.len() == 1 && blocks().count() == 1 {
             return None;
         }
@@ -143,17 +178,24 @@ impl Plan<'_> {
         quiet: Duration,
         mut blocks: impl Iterator<Item = &'b Arc<Block>>,
     ) -> bool {
+        let is_over = self.is_past(span.end().nanos(), quiet);
+        self.all || is_over && blocks.all(|block| self.is_old(block.entry().written, quiet))
+    }
+
+    /// Whether something was written so long ago, or at a time that tells nothing because the
+    /// clock has not come to it.
+    fn is_old(&self, written: i64, quiet: Duration) -> bool {
+        written > self.now.nanos() || self.is_past(written, quiet)
+    }
+
+    fn is_past(&self, time: i64, quiet: Duration) -> bool {
         let quiet = i64::try_from(quiet.as_nanos()).unwrap_or(i64::MAX);
-        let now = self.now.nanos();
-        let since = |time: i64| now.saturating_sub(time);
-        // What the clock says was written later than now tells nothing.
-        let is_old = |written: i64| written > now || since(written) >= quiet;
-        self.all || since(span.end().nanos()) >= quiet && blocks.all(|b| is_old(b.entry().written))
+        self.now.nanos().saturating_sub(time) >= quiet
     }
 
     /// Blocks that are to be one run: those that overlap, or neighbours that fit one block.
     fn settle<'b>(&self, blocks: impl Iterator<Item = &'b Arc<Block>>) -> Option<Vec<Arc<Block>>> {
-        let parts = parts(blocks.filter(|block| !block.is_damaged()).cloned().collect());
+        let parts = parts(self.sound(blocks));
         let parts = parts.into_iter().map(|part| runs(&part)).collect::<Vec<_>>();
         let overlapping = parts.iter().filter(|runs| runs.len() > 1);
         let affordable = overlapping.filter_map(|runs| self.affordable(runs.clone())).next();
@@ -167,11 +209,7 @@ impl Plan<'_> {
     /// The runs, of those that overlap each other, that are worth merging, the smallest first.
     fn affordable(&self, mut runs: Vec<Vec<Arc<Block>>>) -> Option<Vec<Arc<Block>>> {
         runs.sort_by_cached_key(|run| rows(run));
-        // As many as must be merged so that those that are left can be merged at once.
-        let most = match runs.len() {
-            count if count > MERGED_MAX => (count - MERGED_MAX + 1).clamp(2, MERGED_MAX),
-            count => count,
-        };
+        let most = merged_most(runs.len());
         (0..runs.len().saturating_sub(1)).find_map(|first| {
             let mut rows_before = rows(&runs[first]);
             let worth = |run: &&Vec<Arc<Block>>| {
@@ -206,6 +244,47 @@ impl Plan<'_> {
         let is_near = rows <= for_rows.saturating_mul(WORTH_RATIO);
         self.all || is_near || rows.saturating_add(for_rows) <= WORTH_ROWS
     }
+}
+
+/// How many of so many runs are merged: as many as must be so that those that are left can be
+/// merged at once.
+fn merged_most(runs: usize) -> usize {
+    if runs > MERGED_MAX { (runs - MERGED_MAX + 1).clamp(2, MERGED_MAX) } else { runs }
+}
+
+/// The first that is found in a tenant's month.
+fn each_month<T>(
+    version: &Version,
+    mut find: impl FnMut(TenantId, Span, &[(TenantId, Group<'_>)]) -> Option<T>,
+) -> Option<T> {
+    let groups: Vec<(TenantId, Group<'_>)> = version.all_spans().collect();
+    let same = |(one, (a, _)): &(TenantId, Group<'_>), (other, (b, _)): &(_, Group<'_>)| {
+        one == other && a.month() == b.month()
+    };
+    groups.chunk_by(same).find_map(|groups| {
+        let (tenant, (first, _)) = groups.first()?;
+        find(*tenant, first.month(), groups)
+    })
+}
+
+fn blocks_of<'a>(groups: &[(TenantId, Group<'a>)]) -> impl Iterator<Item = &'a Arc<Block>> {
+    groups.iter().flat_map(|(_, (_, blocks))| *blocks)
+}
+
+/// Blocks in parts, no block of one of which overlaps one of another in both tags and times.
+fn overlapping<'a>(blocks: impl Iterator<Item = &'a Arc<Block>>) -> Vec<Vec<Arc<Block>>> {
+    let mut rest: Vec<Arc<Block>> = blocks.cloned().collect();
+    let mut parts = Vec::new();
+    while let Some(first) = rest.pop() {
+        let mut part = vec![first];
+        let mut at = 0;
+        while let Some(block) = part.get(at).cloned() {
+            part.extend(rest.extract_if(.., |other| Corner::shared(&block, other).is_some()));
+            at += 1;
+        }
+        parts.push(part);
+    }
+    parts
 }
 
 fn rows(blocks: &[Arc<Block>]) -> u64 {
@@ -249,7 +328,7 @@ pub(super) fn runs(blocks: &[Arc<Block>]) -> Vec<Vec<Arc<Block>>> {
 /// The smallest blocks of a day that has too many: as many as are of a kind, so that large ones
 /// are rewritten seldom. None where there are not too many.
 fn choose(blocks: &[Arc<Block>], blocks_max: usize, rows_max: u64) -> Option<Vec<Arc<Block>>> {
-    let small = |block: &&Arc<Block>| !block.is_damaged() && block.entry().rows < rows_max;
+    let small = |block: &&Arc<Block>| block.entry().rows < rows_max;
     let mut small: Vec<_> = blocks.iter().filter(small).cloned().collect();
     if small.len() <= blocks_max.max(MERGED_MIN) {
         return None;

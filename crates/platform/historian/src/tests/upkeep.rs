@@ -187,15 +187,13 @@ async fn what_is_old_is_thinned_once_and_then_removed() {
     historian.append(Batch { tenant: TenantId(2), ..hours(1, 0, 4, SECOND) }).await.unwrap();
     historian.append(hours(2, 0, 16, SECOND)).await.unwrap();
     historian.flush().await.unwrap();
-    clock.pass(2 * DAY);
-    historian.tend(false).await.unwrap();
+    pass(&historian, &clock, 2).await;
     assert_eq!(all(&historian, 1).await.len(), 16 * 3600, "the newest is not old enough");
     let points = |historian: Historian| async move {
         historian.downsample(TENANT, TagId(1), at(0), at(16 * HOUR), 16 * 5).await.unwrap()
     };
     let before = points(historian.clone()).await;
-    clock.pass(DAY);
-    historian.tend(false).await.unwrap();
+    pass(&historian, &clock, 1).await;
     let thinned = all(&historian, 1).await;
     assert!((16 * 2..=16 * 5).contains(&thinned.len()), "{}", thinned.len());
     let values = |samples: &[Sample]| {
@@ -211,18 +209,74 @@ async fn what_is_old_is_thinned_once_and_then_removed() {
     // Late samples are thinned together with what is there.
     historian.append(hours(1, 3, 1, SECOND / 2)).await.unwrap();
     historian.flush().await.unwrap();
-    clock.pass(60 * DAY);
-    historian.tend(false).await.unwrap();
+    pass(&historian, &clock, 60).await;
     assert!(all(&historian, 0).await.len() <= 16 * 5);
     let of_other = historian.range(TenantId(2), TagId(0), at(0), at(DAY), 99_999).await.unwrap();
     assert_eq!(of_other.len(), 4 * 3600);
-    clock.pass(400 * DAY);
-    historian.tend(false).await.unwrap();
+    pass(&historian, &clock, 400).await;
     assert!(all(&historian, 0).await.is_empty() && all(&historian, 1).await.is_empty());
     assert_eq!(historian.last(TENANT, TagId(1)).as_ref(), thinned.last(), "the last value stays");
-    assert_eq!(files(dir.path(), ".parquet").len(), 1);
+    let others = historian.shared().view().version;
+    assert!(others.blocks().all(|block| block.entry().tenant != TENANT));
     historian.set_retention(TENANT, Retention::default());
     historian.append(hours(1, 0, 1, SECOND)).await.unwrap();
     historian.compact().await.unwrap();
     assert_eq!(all(&historian, 0).await.len(), 3600);
+}
+
+/// Lets days pass, after which something of another tenant comes, so that the clock is believed.
+async fn pass(historian: &Historian, clock: &TestClock, days: i64) {
+    clock.pass(days * DAY);
+    let sample = vec![(TagId(9), number(0, days as f64))];
+    historian.append(Batch { tenant: TenantId(3), ..batch(sample) }).await.unwrap();
+    historian.flush().await.unwrap();
+    historian.tend(false).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_corrected_stays_so_when_it_is_thinned() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let historian = fast(dir.path(), &clock);
+    historian.set_retention(TENANT, rules(&[(30, Keep::Hour)]));
+    historian.append(hours(1, 0, 15, 60 * SECOND)).await.unwrap();
+    historian.append(hours(1, 30, 1, 60 * SECOND)).await.unwrap();
+    let wrong = (TagId(0), number(17 * 60 * SECOND, 1e6));
+    historian.append(batch(vec![wrong])).await.unwrap();
+    historian.flush().await.unwrap();
+    pass(&historian, &clock, 12).await;
+    let of_tenant = || {
+        let version = historian.shared().view().version;
+        let blocks = version.blocks().filter(|block| block.entry().tenant == TENANT);
+        blocks.map(|block| (block.entry().days, block.entry().keep)).collect::<Vec<_>>()
+    };
+    assert_eq!(of_tenant(), [(30, Keep::All)]);
+    pass(&historian, &clock, 40).await;
+    assert_eq!(of_tenant(), [(30, Keep::Hour)]);
+    let has_wrong = |samples: Vec<Sample>| samples.contains(&number(17 * 60 * SECOND, 1e6));
+    assert!(has_wrong(all(&historian, 0).await), "an extreme stays");
+    let mut right = hours(1, 0, 1, 60 * SECOND).samples.iter().collect::<Vec<_>>();
+    right.retain(|(_, sample)| sample.time != at(17 * 60 * SECOND));
+    right.push((TagId(0), number(17 * 60 * SECOND, 20.0)));
+    historian.append(batch(right)).await.unwrap();
+    historian.flush().await.unwrap();
+    historian.tend(false).await.unwrap();
+    assert!(!has_wrong(all(&historian, 0).await), "at once");
+    pass(&historian, &clock, 3).await;
+    assert!(!has_wrong(all(&historian, 0).await), "thinned again");
+    assert_eq!(of_tenant(), [(30, Keep::Hour)]);
+    assert!(all(&historian, 0).await.len() <= 16 * 5);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_makes_nothing_old() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let historian = fast(dir.path(), &clock);
+    historian.set_retention(TENANT, rules(&[(30, Keep::Nothing)]));
+    historian.append(hours(1, 0, 1, SECOND)).await.unwrap();
+    historian.flush().await.unwrap();
+    clock.pass(4000 * DAY);
+    historian.tend(false).await.unwrap();
+    assert_eq!(all(&historian, 0).await.len(), 3600);
+    pass(&historian, &clock, 0).await;
+    assert!(all(&historian, 0).await.is_empty());
 }

@@ -7,6 +7,7 @@ use super::Wrong;
 use crate::columns::Written;
 use crate::name::Series;
 use crate::number::{digits, integer};
+use crate::series::SERIES_BYTES_MAX;
 
 /// What a backslash escapes in a measurement.
 const MEASUREMENT: &[u8] = b", ";
@@ -17,20 +18,38 @@ const KEY: &[u8] = b",= ";
 /// What a backslash escapes in a text.
 const TEXT: &[u8] = b"\"\\";
 
+/// Longest text in bytes as it is written: an array of as many numbers as there may be, and more.
+const QUOTED_BYTES_MAX: usize = 4 << 20;
+
+const LONG_SERIES: Wrong = Wrong::Syntax("has a series of more than 65535 bytes");
+
+const LONG_FIELD: Wrong = Wrong::Syntax("has a field name of more than 65535 bytes");
+
+/// The text from a place on as far as a series or a name may go, with the byte behind it, and whether
+/// that is not all.
+fn window(text: &str, start: usize) -> (&[u8], bool) {
+    let end = text.len().min(start.saturating_add(SERIES_BYTES_MAX + 1));
+    (&text.as_bytes()[..end], end < text.len())
+}
+
 /// Where the series (measurement and tag set) that begins at a place ends. Its parts are there.
 pub(super) fn series_end(text: &str, start: usize) -> Result<usize, Wrong> {
-    let bytes = text.as_bytes();
-    let mut at = until(bytes, start, b", \n");
+    let (bytes, is_cut) = window(text, start);
+    let stop = |from, ends| match until(bytes, from, ends) {
+        at if is_cut && at == bytes.len() => Err(LONG_SERIES),
+        at => Ok(at),
+    };
+    let mut at = stop(start, b", \n")?;
     if at == start {
         return Err(Wrong::Syntax("has no measurement"));
     }
     while bytes.get(at) == Some(&b',') {
         let key = at + 1;
-        let equals = until(bytes, key, b"=, \n");
+        let equals = stop(key, b"=, \n")?;
         if bytes.get(equals) != Some(&b'=') {
             return Err(Wrong::Syntax("has a tag without a value"));
         }
-        at = until(bytes, equals + 1, b", \n");
+        at = stop(equals + 1, b", \n")?;
         if equals == key || at == equals + 1 {
             return Err(Wrong::Syntax("has an empty tag"));
         }
@@ -43,8 +62,11 @@ pub(super) fn series_end(text: &str, start: usize) -> Result<usize, Wrong> {
 
 /// The name of the field that begins at a place; behind it stands an equals sign.
 pub(super) fn field_key(text: &str, start: usize) -> Result<Range<usize>, Wrong> {
-    let bytes = text.as_bytes();
+    let (bytes, is_cut) = window(text, start);
     let end = until(bytes, start, b"=, \n");
+    if is_cut && end == bytes.len() {
+        return Err(LONG_FIELD);
+    }
     if bytes.get(end) != Some(&b'=') {
         return Err(Wrong::Syntax("has a field without a value"));
     }
@@ -129,10 +151,14 @@ fn truth(bytes: &[u8], start: usize) -> Option<(Written<'static>, usize)> {
 fn quoted(text: &str, start: usize) -> Result<(Written<'_>, usize), Wrong> {
     let bytes = text.as_bytes();
     let mut at = start + 1;
+    let stop = bytes.len().min(at.saturating_add(QUOTED_BYTES_MAX + 1));
     let end = loop {
-        let rest = bytes.get(at..).unwrap_or_default();
+        let rest = bytes.get(at..stop).unwrap_or_default();
         let found = memchr::memchr2(b'"', b'\\', rest);
-        at += found.ok_or(Wrong::Syntax("has a quote that is never closed"))?;
+        at += found.ok_or(match stop == bytes.len() {
+            true => Wrong::Syntax("has a quote that is never closed"),
+            false => Wrong::Syntax("has a text of more than 4194304 bytes"),
+        })?;
         if bytes[at] == b'"' {
             break at;
         }

@@ -180,7 +180,10 @@ fn series_without_a_tag_may_get_one() {
     let cache = SeriesCache::new(1 << 20);
     let new =
         |name: &str, data_type| NewTag { name: name.into(), description: String::new(), data_type };
-    let Ok(Read::New(found)) = try_read(body, &cache, &tags(true)) else { panic!() };
+    let Ok(Read::New(found, samples)) = try_read(body, &cache, &tags(true)) else { panic!() };
+    // What stands for the new ones has its time and its value.
+    assert_eq!(samples.tags(), [TagId(0), TagId(0), TagId(0), TagId(1)]);
+    assert_eq!(samples.times()[2], Timestamp::from_nanos(18));
     let want = [
         new("cpu.idle{cpu=\"0\",host=\"a\"}", DataType::F64),
         new("cpu.name{cpu=\"0\",host=\"a\"}", DataType::Text),
@@ -207,6 +210,84 @@ fn memory_is_asked_for_before_it_is_taken() {
     assert!(asked.is_sorted() && asked.len() > 3);
     let many = "1/f value=1\n".repeat(crate::SAMPLES_MAX + 1);
     assert!(matches!(try_read(&many, &cache, &tags(false)), Err(ReadError::TooMany)));
+}
+
+/// No series has a tag; counts what it is asked.
+#[derive(Default)]
+struct Nothing {
+    create: bool,
+    asked: std::cell::Cell<usize>,
+    bytes: std::cell::Cell<usize>,
+}
+
+impl Lookup for Nothing {
+    fn find(&self, series: &Series<'_>) -> Result<TagFacts, Unknown> {
+        self.asked.set(self.asked.get() + 1);
+        self.bytes.set(self.bytes.get() + series.measurement.len() + series.field.len());
+        Err(if self.create { Unknown::New } else { Unknown::Refused("no such tag".to_owned()) })
+    }
+}
+
+fn read_of_nothing(body: &str, lookup: &Nothing) -> Result<Read, ReadError<Infallible>> {
+    let cache = SeriesCache::new(1 << 20);
+    read(body, Precision::Nanoseconds, NOW, &cache.at(1), lookup, &mut |_| Ok(()))
+}
+
+fn fields(count: usize) -> String {
+    (0..count).map(|n| format!("f{n}=1")).collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn series_and_field_names_have_a_longest() {
+    let lookup = Nothing { create: true, ..Nothing::default() };
+    let (long, longer) = ("x".repeat(65_535), "x".repeat(65_536));
+    for fits in [format!("{long} f=1"), format!("m {long}=1"), format!("m,a={} f=1", &long[4..])] {
+        assert!(matches!(read_of_nothing(&fits, &lookup), Ok(Read::New(..))), "{}", fits.len());
+    }
+    let asked = lookup.asked.get();
+    let tags = "m,a=b".to_owned() + &",a=b".repeat(20_000);
+    for (series, field) in [(longer.as_str(), "f"), ("m", &longer), (&tags, "f")] {
+        let refused = read_of_nothing(&format!("{series} {field}=1,{}\n", fields(4000)), &lookup);
+        let Err(ReadError::Faults(faults)) = refused else { panic!("{}", series.len()) };
+        assert!(faults[0].detail.contains("more than 65535 bytes"), "{}", faults[0].detail);
+    }
+    assert_eq!(lookup.asked.get(), asked, "nothing was asked for what is too long");
+    let text = format!("m t=\"{}\"", "\\\"".repeat(3 << 20));
+    assert!(matches!(read_of_nothing(&text, &lookup), Err(ReadError::Faults(_))));
+}
+
+#[test]
+fn a_line_of_unknown_fields_ends_with_the_last_fault_that_is_told() {
+    let lookup = Nothing::default();
+    let Err(ReadError::Faults(faults)) = read_of_nothing(&format!("m {}\n", fields(4000)), &lookup)
+    else {
+        panic!()
+    };
+    assert_eq!((faults.len(), lookup.asked.get()), (FAULTS_MAX, FAULTS_MAX));
+}
+
+#[test]
+fn many_fields_of_long_series_are_refused_before_they_cost_much() {
+    let lookup = Nothing { create: true, ..Nothing::default() };
+    let body = format!("{} {}\n", "x".repeat(60_000), fields(4000)).repeat(2);
+    assert!(matches!(read_of_nothing(&body, &lookup), Err(ReadError::TooLong)));
+    assert!(lookup.bytes.get() <= (16 << 20) + 16 * body.len(), "{}", lookup.bytes.get());
+    // What a machine with long tags and many fields sends is not.
+    let body = format!("{} {}\n", "x".repeat(500), fields(1000)).repeat(9);
+    assert!(matches!(read_of_nothing(&body, &lookup), Ok(Read::New(..))));
+}
+
+#[test]
+fn memory_of_what_is_learned_is_asked_for() {
+    let label = "y".repeat(500);
+    let body: String = (0..20_000).map(|n| format!("1/f,x={label}{n} value=1\n")).collect();
+    let (cache, mut most) = (SeriesCache::new(1 << 20), 0);
+    let mut room = |bytes: usize| {
+        most = most.max(bytes);
+        Ok::<(), ()>(())
+    };
+    read(&body, Precision::Nanoseconds, NOW, &cache.at(1), &tags(false), &mut room).unwrap();
+    assert!(most > 20_000 * 500, "{most}");
 }
 
 proptest! {

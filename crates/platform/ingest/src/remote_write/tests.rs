@@ -121,6 +121,67 @@ fn faults_name_the_series() {
     }
 }
 
+/// A message of version 2.0 whose series, so many, all have these references, and a sample.
+fn sharing(symbols: &[&str], references: &[u8], count: usize, samples: &[u8]) -> Vec<u8> {
+    let mut message: Vec<u8> = symbols.iter().flat_map(|text| bytes(4, text.as_bytes())).collect();
+    let series = bytes(5, &[&bytes(1, references), samples].concat());
+    message.extend(series.repeat(count));
+    message
+}
+
+#[test]
+fn labels_are_bounded_as_often_as_they_are_referred_to() {
+    let sample = sample(1.0, 1);
+    let long = "x".repeat(4 << 20);
+    let message = sharing(&["", &long], &[1; 510], 1, &sample);
+    let told = |read| match read {
+        Err(ReadError::<Infallible>::Faults(faults)) => faults[0].detail.clone(),
+        other => panic!("{other:?}"),
+    };
+    let detail = told(try_read(&message, Version::Two));
+    assert!(detail.contains("labels of more than 65535 bytes"), "{detail}");
+    for (length, word) in [(65_535 - 9, "no tag"), (65_536 - 9, "labels of more")] {
+        let labels = [label("__name__", "m"), label("", &"x".repeat(length))].concat();
+        let detail = told(try_read(&series(&[labels, sample.clone()]), Version::One));
+        assert!(detail.contains(word), "{length}: {detail}");
+    }
+}
+
+#[test]
+fn series_that_share_long_texts_end_at_a_bound() {
+    let long = "x".repeat(60_000);
+    let symbols = ["", "__name__", "state", &long];
+    // Without a sample, nothing is asked; with one, each is.
+    for samples in [vec![], sample(1.0, 1)] {
+        let message = sharing(&symbols, &[1, 2, 0, 3], 400, &samples);
+        let cache = SeriesCache::new(1 << 20);
+        let asked = std::cell::Cell::new(0);
+        let read =
+            read::<Infallible>(&message, Version::Two, &cache.at(1), &New(&asked), &mut |_| Ok(()));
+        assert!(matches!(read, Err(ReadError::TooLong)), "{read:?}");
+        assert!(asked.get() < 320, "{}", asked.get());
+    }
+    // Prometheus' own: a kilobyte of labels, most of which all series have.
+    let symbols = ["", "__name__", "state", &long[..1000]];
+    let message = sharing(&symbols, &[1, 2, 0, 3], 10_000, &sample(1.0, 1));
+    let cache = SeriesCache::new(1 << 20);
+    let asked = std::cell::Cell::new(0);
+    let read =
+        read::<Infallible>(&message, Version::Two, &cache.at(1), &New(&asked), &mut |_| Ok(()));
+    let Ok(Read::New(tags, samples)) = read else { panic!("{read:?}") };
+    assert_eq!((tags.len(), samples.len()), (1, 10_000));
+}
+
+/// No series has a tag, and each may get one.
+struct New<'c>(&'c std::cell::Cell<usize>);
+
+impl Lookup for New<'_> {
+    fn find(&self, _: &Series<'_>) -> Result<TagFacts, Unknown> {
+        self.0.set(self.0.get() + 1);
+        Err(Unknown::New)
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(message in prop::collection::vec(any::<u8>(), 0..300)) {

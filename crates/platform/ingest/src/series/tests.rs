@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
+use super::walk::FRESH_BYTES_MAX;
 use super::*;
 
 /// Every series is a tag, whose number is how many were asked for.
@@ -32,7 +33,7 @@ fn find(walk: &mut Walk<'_>, key: &str, field: &str) -> u32 {
 fn a_series_is_asked_for_once_while_the_documents_stay() {
     let (cache, lookup) = (SeriesCache::new(1 << 20), Counting::default());
     for (revision, asked) in [(1, 3), (1, 3), (2, 6), (2, 6)] {
-        let mut walk = Walk::new(&cache.at(revision), &lookup);
+        let mut walk = Walk::new(&cache.at(revision), &lookup, 0);
         for _ in 0..2 {
             for (key, field) in [("a", "x"), ("a", "y"), ("b", "x")] {
                 find(&mut walk, key, field);
@@ -47,11 +48,11 @@ fn a_series_is_asked_for_once_while_the_documents_stay() {
 #[test]
 fn the_next_series_is_expected_where_it_was_before() {
     let (cache, lookup) = (SeriesCache::new(1 << 20), Counting::default());
-    let mut walk = Walk::new(&cache.at(1), &lookup);
+    let mut walk = Walk::new(&cache.at(1), &lookup, 0);
     let first: Vec<u32> =
         [("a", "x"), ("a", "y"), ("b", "x")].map(|(key, field)| find(&mut walk, key, field)).into();
     walk.finish();
-    let mut walk = Walk::new(&cache.at(1), &lookup);
+    let mut walk = Walk::new(&cache.at(1), &lookup, 0);
     let tag = |found: Option<(TagFacts, usize)>| found.map(|(facts, used)| (facts.tag.0, used));
     assert_eq!(tag(walk.expected_head(b"a x=1")), Some((first[0], 4)));
     assert_eq!(tag(walk.expected_field(b"y=2")), Some((first[1], 2)));
@@ -60,7 +61,7 @@ fn the_next_series_is_expected_where_it_was_before() {
     assert_eq!(walk.expected_head(b"b"), None);
     assert_eq!(tag(walk.expected_head(b"b x=")), Some((first[2], 4)));
     assert_eq!(walk.expected_head(b"a x=1"), None, "nothing was behind it");
-    let mut stale = Walk::new(&cache.at(2), &lookup);
+    let mut stale = Walk::new(&cache.at(2), &lookup, 0);
     assert_eq!(stale.expected_head(b"a x=1"), None, "the documents have changed");
 }
 
@@ -69,20 +70,96 @@ fn a_full_cache_starts_anew() {
     let bytes_max = 64 << 10;
     let (cache, lookup) = (SeriesCache::new(bytes_max), Counting::default());
     for round in 0..50 {
-        let mut walk = Walk::new(&cache.at(1), &lookup);
+        let mut walk = Walk::new(&cache.at(1), &lookup, 0);
         for n in 0..100 {
             find(&mut walk, &format!("series {round} {n}"), "f");
         }
         walk.finish();
-        // Columns that grow double.
-        assert!(cache.bytes() <= 2 * bytes_max, "{}", cache.bytes());
+        assert!(cache.bytes() <= bytes_max, "{}", cache.bytes());
     }
     assert!(cache.len() > 100 && cache.len() < 5000);
     let before = lookup.0.get();
-    let mut walk = Walk::new(&cache.at(1), &lookup);
+    let mut walk = Walk::new(&cache.at(1), &lookup, 0);
     find(&mut walk, &"x".repeat(KEY_BYTES_MAX), "f");
     walk.finish();
-    let mut walk = Walk::new(&cache.at(1), &lookup);
+    let mut walk = Walk::new(&cache.at(1), &lookup, 0);
     find(&mut walk, &"x".repeat(KEY_BYTES_MAX), "f");
     assert_eq!(lookup.0.get(), before + 2, "too long to be remembered");
+}
+
+#[test]
+fn the_size_is_read_while_another_changes_the_cache() {
+    let (cache, lookup) = (SeriesCache::new(1 << 20), Counting::default());
+    let mut walk = Walk::new(&cache.at(1), &lookup, 0);
+    find(&mut walk, "a", "x");
+    walk.finish();
+    let mut changing = cache.state.write().unwrap();
+    let bytes = changing.bytes();
+    *changing = Entries::default();
+    assert_eq!(cache.bytes(), bytes);
+}
+
+#[test]
+fn caches_of_one_budget_stay_within_it_together() {
+    let bytes_max = 256 << 10;
+    let (budget, lookup) = (Arc::new(Budget::new(bytes_max)), Counting::default());
+    let caches = [(); 3].map(|()| SeriesCache::within(Arc::clone(&budget)));
+    for round in 0..20 {
+        for cache in &caches {
+            let mut walk = Walk::new(&cache.at(1), &lookup, 0);
+            for n in 0..500 {
+                find(&mut walk, &format!("series {round} {n}"), "f");
+            }
+            walk.finish();
+            let bytes: usize = caches.iter().map(SeriesCache::bytes).sum();
+            assert!(bytes <= bytes_max && budget.left() == bytes_max - bytes, "{bytes}");
+            assert_eq!(cache.bytes(), cache.read().bytes());
+        }
+    }
+    drop(caches);
+    assert_eq!(budget.left(), bytes_max);
+}
+
+#[test]
+fn long_series_give_others_a_turn_soon() {
+    let (cache, lookup) = (SeriesCache::new(1 << 20), Counting::default());
+    let mut walk = Walk::new(&cache.at(1), &lookup, 0);
+    let long = "x".repeat(SERIES_BYTES_MAX);
+    find(&mut walk, &long, "f");
+    find(&mut walk, &long, "f");
+    assert!(walk.turn());
+    assert!(!walk.turn());
+}
+
+#[test]
+fn after_a_turn_no_field_is_taken_for_that_of_another_series() {
+    let (cache, lookup) = (SeriesCache::new(1 << 20), Counting::default());
+    let learn = |key: &str| {
+        let mut walk = Walk::new(&cache.at(1), &lookup, 0);
+        let found = ["x", "y"].map(|field| find(&mut walk, key, field));
+        walk.finish();
+        found
+    };
+    learn("a");
+    let mut walk = Walk::new(&cache.at(1), &lookup, 0);
+    assert!(walk.expected_head(b"a x=1,y=2").is_some());
+    // The cache starts anew, with another series at the same place.
+    walk.guard = None;
+    *cache.state.write().unwrap() = Entries::default();
+    let other = learn("b");
+    while !walk.turn() {}
+    assert_eq!(walk.expected_field(b"y=2"), None);
+    assert_ne!(find(&mut walk, "a", "y"), other[1]);
+}
+
+#[test]
+fn what_is_learned_is_bounded_in_bytes() {
+    let (cache, lookup) = (SeriesCache::new(1 << 20), Counting::default());
+    let mut walk = Walk::new(&cache.at(1), &lookup, 1 << 30);
+    let long = "x".repeat(KEY_BYTES_MAX - 100);
+    for n in 0..10_000 {
+        find(&mut walk, &format!("{long}{n}"), "f");
+    }
+    // Columns that grow double.
+    assert!(walk.bytes() > 1 << 20 && walk.bytes() <= 2 * FRESH_BYTES_MAX + (1 << 20));
 }

@@ -173,7 +173,7 @@ fn state(months: &Months, position: u64) -> State {
         month: format!("2026-{month:02}"),
         pieces: Ok(files.iter().map(|file| Arc::new(Made(*file)) as Arc<dyn Piece>).collect()),
     });
-    State { position, months: months.collect() }
+    State { position, months: months.collect(), still: Arc::new(|| Ok(())) }
 }
 
 /// The paths of the files of a state, by month's folder.
@@ -437,4 +437,27 @@ async fn a_folder_is_a_place_too() {
     }
     assert!(dir.path().join("lake/tenant=1/month=2026-01/block-0001.parquet").is_file());
     assert!(dir.path().join("lake/_delta_log/_last_checkpoint").is_file());
+}
+
+#[tokio::test]
+async fn what_may_no_longer_leave_is_neither_uploaded_nor_committed() {
+    // Asked before the file leaves, and before the commit.
+    for asked_until in 0..2 {
+        let store = FaultyStore::new();
+        let months = Months::from([((1, 1), vec![1])]);
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let mut state = state(&months, 1);
+        state.still = Arc::new(move || {
+            let asked = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if asked < asked_until { Ok(()) } else { Err("graded higher".to_owned()) }
+        });
+        let place = Place::of(store.clone(), "lake");
+        let mut table = Table::open(place, options("node")).await.unwrap();
+        let refused = table.bring(&state, &CancellationToken::new(), &mut |_| {}).await;
+        assert!(matches!(refused, Err(LakeError::Withheld(why)) if why == "graded higher"));
+        assert_eq!(table.contents().version, None);
+        let place = Place::of(store.clone(), "lake");
+        let table = Table::open(place, options("node")).await.unwrap();
+        assert_eq!(table.contents().version, None);
+    }
 }

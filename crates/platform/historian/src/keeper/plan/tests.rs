@@ -55,7 +55,8 @@ fn settled(blocks: &[Arc<Block>], span: Span, hours: i64) -> Option<(Span, Vec<u
     let options = Options { block_rows_max: 10_000_000, ..Options::default() };
     let now = span.end().saturating_add(hours * HOUR);
     let (retention, all) = (&Rules::new(), false);
-    let plan = Plan { now, options: &options, retention, all };
+    let held = &Held::default();
+    let plan = Plan { now, aged: now, held, options: &options, retention, all };
     let job = plan.settled(&Version::new(blocks.iter().cloned()))?;
     Some((job.span, ids(&job)))
 }
@@ -81,8 +82,11 @@ fn small_blocks_are_merged_before_large_ones() {
 fn a_damaged_block_is_not_merged() {
     let blocks = small_blocks(&[1; 10]);
     blocks[3].mark_damaged();
-    let choice = choose(&blocks, 8, 1000).unwrap();
-    assert!(choice.iter().all(|block| block.entry().id != 3));
+    let options = Options { block_rows_max: 1000, ..Options::default() };
+    let (retention, now, held) = (&Rules::new(), Timestamp::MIN, &Held::default());
+    let plan = Plan { now, aged: now, held, options: &options, retention, all: false };
+    let small = plan.small(&Version::new(blocks.iter().cloned()), None).unwrap();
+    assert_eq!(ids(&small), [0, 1, 2, 4, 5, 6, 7, 8, 9]);
     let (_, inputs) = settled(&blocks, Span::day(DAY), 5).unwrap();
     assert_eq!(inputs, [0, 1, 2, 4, 5, 6, 7, 8, 9]);
 }
@@ -146,12 +150,12 @@ fn what_is_not_kept_is_found() {
     let rule = |after_days, keep| RetentionRule { after_days, keep };
     let rules = vec![rule(10, Keep::Minute), rule(20, Keep::Nothing)];
     let retention = Rules::from([(TenantId(1), Retention::new(rules).unwrap())]);
-    let (options, all) = (&Options::default(), false);
+    let (options, held, all) = (&Options::default(), &Held::default(), false);
     let day = |id, day| block(id, 100, Span::day(day), (0, 9));
     let version = Version::new([day(1, DAY), day(2, DAY), day(3, DAY + 9)]);
     let plan = |days: i64| {
         let now = Span::day(DAY).end().saturating_add(days * 24 * HOUR);
-        Plan { now, options, retention: &retention, all }
+        Plan { now, aged: now, held, options, retention: &retention, all }
     };
     assert!(plan(9).thinned(&version).is_none());
     let job = plan(10).thinned(&version).unwrap();
@@ -163,6 +167,83 @@ fn what_is_not_kept_is_found() {
     assert!(Plan { retention: &none, ..plan(99) }.expired(&version).is_empty());
 }
 
+/// A block with something of its entry changed.
+fn changed(block: &Arc<Block>, change: impl FnOnce(&mut BlockEntry)) -> Arc<Block> {
+    let mut entry = block.entry().clone();
+    change(&mut entry);
+    Block::new(Path::new("nowhere"), &(Arc::new(LocalDisk) as Arc<dyn Disk>), entry)
+}
+
+/// Asks something of a plan with a minute kept after 10 days and nothing after 20.
+fn retained<T>(now: Timestamp, ask: impl FnOnce(&Plan<'_>) -> T) -> T {
+    let rule = |after_days, keep| RetentionRule { after_days, keep };
+    let rules = vec![rule(10, Keep::Minute), rule(20, Keep::Nothing)];
+    let retention = Rules::from([(TenantId(1), Retention::new(rules).unwrap())]);
+    let (options, held) = (&Options::default(), &Held::default());
+    ask(&Plan { now, aged: now, held, options, retention: &retention, all: false })
+}
+
+#[test]
+fn blocks_that_overlap_are_thinned_together_and_removed_together() {
+    let month = Span::day(DAY).month();
+    let whole = changed(&block(1, 40_000_000, month, (0, 9)), |entry| entry.keep = Keep::Minute);
+    let late = |id| block(id, 10, Span::day(FIRST + 3), (3, 4));
+    let days = |days: i64| month.end().saturating_add(days * 24 * HOUR);
+    let thinned = |now, blocks: &[Arc<Block>]| {
+        let job = retained(now, |plan| plan.thinned(&Version::new(blocks.iter().cloned())))?;
+        Some((ids(&job), job.keep, job.span))
+    };
+    let expired = |now, blocks: &[Arc<Block>]| {
+        retained(now, |plan| plan.expired(&Version::new(blocks.iter().cloned()))).len()
+    };
+    let both = [Arc::clone(&whole), late(2)];
+    assert_eq!(thinned(days(9), &both), None, "the newest is not old enough");
+    let found = Some((vec![1, 2], Keep::Minute, month));
+    assert_eq!(thinned(days(10), &both), found, "whether it is worth it or not");
+    assert_eq!(thinned(days(10), &[Arc::clone(&whole)]), None);
+    let new = changed(&late(2), |entry| entry.written = days(9).nanos());
+    assert_eq!(thinned(days(10), &[Arc::clone(&whole), Arc::clone(&new)]), None, "it is not quiet");
+    assert_eq!(thinned(days(11), &[Arc::clone(&whole), new]), found);
+    let mut many = vec![Arc::clone(&whole)];
+    many.extend((2..=40).map(late));
+    let (inputs, keep, _) = thinned(days(10), &many).unwrap();
+    assert_eq!((inputs.len(), keep), (9, Keep::All), "merged first");
+    assert!(!inputs.contains(&1));
+    assert_eq!((expired(days(19), &both), expired(days(20), &both)), (0, 2));
+    assert_eq!(expired(days(19), &[late(2)]), 1);
+    both[1].mark_damaged();
+    assert_eq!(thinned(days(10), &both), None, "what is damaged may have replaced something");
+}
+
+#[test]
+fn what_is_merged_for_another_reason_is_not_thinned() {
+    let day = Span::day(DAY);
+    let version = Version::new(small_blocks(&[1; 20]));
+    retained(day.end().saturating_add(15 * 24 * HOUR), |plan| {
+        assert_eq!(plan.settled(&version).unwrap().keep, Keep::All);
+        assert_eq!(plan.small(&version, None).unwrap().keep, Keep::All);
+        assert_eq!(plan.thinned(&version).unwrap().keep, Keep::Minute);
+    });
+}
+
+#[test]
+fn blocks_of_a_day_that_are_not_of_one_age_are_thinned_and_removed_alone() {
+    let day = Span::day(DAY);
+    let noon = day.start().nanos() + 12 * HOUR;
+    let morning = changed(&block(1, 10, day, (0, 9)), |entry| entry.time_max = noon - 1);
+    let evening = changed(&block(2, 10, day, (0, 9)), |entry| entry.time_min = noon);
+    let version = Version::new([morning, Arc::clone(&evening)]);
+    retained(Timestamp::from_nanos(noon + 20 * 24 * HOUR), |plan| {
+        let job = plan.thinned(&version).unwrap();
+        assert_eq!((ids(&job), job.keep), (vec![2], Keep::Minute));
+        let expired = plan.expired(&version);
+        assert_eq!(expired.iter().map(|block| block.entry().id).collect::<Vec<_>>(), [1]);
+        let thinned = changed(&evening, |entry| entry.keep = Keep::Minute);
+        let version = version.edit(&[evening], [thinned]);
+        assert!(plan.thinned(&version).is_none(), "nothing is left to do for the other one");
+    });
+}
+
 proptest! {
     /// However blocks lie, merging ends, within its bounds, and leaves none that overlap.
     #[test]
@@ -171,7 +252,8 @@ proptest! {
     ) {
         let options = Options { block_rows_max: 100, ..Options::default() };
         let (retention, now) = (&Rules::new(), Timestamp::MIN);
-        let plan = Plan { now, options: &options, retention, all: true };
+        let held = &Held::default();
+        let plan = Plan { now, aged: now, held, options: &options, retention, all: true };
         let mut blocks: Vec<_> = blocks.into_iter().zip(0..).map(|((rows, day, a, b), id)| {
             block(id, rows + 1, Span::day(FIRST + day), (a.min(b), a.max(b)))
         }).collect();
