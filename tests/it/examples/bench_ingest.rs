@@ -46,12 +46,9 @@ fn main() -> Result<()> {
 
 fn track(tags: u32, points: usize) -> Result<Json> {
     let data = tempfile::tempdir()?;
-    std::fs::write(data.path().join("weir.toml"), "[historian]\nseries_tags = 2000000\n")?;
-    let config = data.path().join("weir.toml");
-    let folder = data.path().join("data");
-    let weir = Weir::start("serve", &folder, &["--config", &config.to_string_lossy()])?;
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    let token = weir.api().sign_in_for_token(&user, &password, &["sample:write", "tag:write"])?;
+    let settings = "[historian]\nseries_tags = 2000000\n";
+    let weir = Weir::serve_set(data.path(), "127.0.0.1:0", settings, &[])?;
+    let token = weir.token(&["sample:write", "tag:write"])?;
     let mut sender = Sender::new(&weir, &token)?;
     let mut plant = Plant::new(&mix(tags));
     let samples = plant.first();

@@ -101,8 +101,7 @@ pub fn kill_cycles(
     let api = weir.api();
     let scopes =
         ["tag:read", "tag:write", "asset:read", "asset:write", "sample:read", "sample:write"];
-    let token =
-        api.sign_in_for_token(&weir.ready_text("user"), &weir.ready_text("password"), &scopes)?;
+    let token = weir.token(&scopes)?;
     let tags: Vec<String> = (0..WRITERS)
         .map(|n| {
             let body = json!({ "name": format!("ledger {n}"), "data_type": "i64" });

@@ -9,6 +9,7 @@ mod ledger;
 mod memory;
 mod mqtt;
 mod noise;
+mod peer;
 mod process;
 
 pub use api::{Api, encode, from_now};
@@ -16,4 +17,5 @@ pub use ledger::{Ledger, kill_cycles};
 pub use memory::anonymous_kib;
 pub use mqtt::Publisher;
 pub use noise::{Noise, throw_noise};
+pub use peer::Peer;
 pub use process::{READY_MAX, Weir};

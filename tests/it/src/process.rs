@@ -110,6 +110,40 @@ impl Weir {
         Api::new(&self.ready_text("url"))
     }
 
+    /// A token of the first administrator's with some scopes; with none, for all that the administrator may.
+    ///
+    /// # Errors
+    /// When it is not given.
+    pub fn token(&self, scopes: &[&str]) -> anyhow::Result<String> {
+        let (user, password) = (self.ready_text("user"), self.ready_text("password"));
+        self.api().sign_in_for_token(&user, &password, scopes)
+    }
+
+    /// Its API, as the first administrator.
+    ///
+    /// # Errors
+    /// When there is no token.
+    pub fn administrator(&self) -> anyhow::Result<Api> {
+        Ok(self.api().with_token(&self.token(&[])?))
+    }
+
+    /// Starts `weir serve` with a settings file, in a folder that has both that and the data.
+    ///
+    /// # Errors
+    /// When it is not ready within [`READY_MAX`].
+    pub fn serve_set(
+        folder: &Path,
+        listen: &str,
+        settings: &str,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
+        let config = folder.join("weir.toml");
+        std::fs::write(&config, settings)?;
+        let config = config.display().to_string();
+        let more = [more, &["--config", &config]].concat();
+        Self::start_at(listen, "serve", &folder.join("data"), &more)
+    }
+
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -1,13 +1,10 @@
 //! The node as a server of Arrow Flight SQL, read by ADBC's and Arrow's own drivers.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use weir_it::{Api, Weir, encode};
+use weir_it::{Api, Peer, Weir, encode};
 
 const PASSWORD: &str = "a long enough secret 1";
 
@@ -17,48 +14,22 @@ const SECRET: &str = "local/secret";
 /// Rows of the long answer.
 const MANY: i64 = 1_000_000;
 
-/// The driver in a process of its own, driven by JSON lines; it ends with this value.
-struct Driver {
-    process: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
+/// The driver.
+struct Driver(Peer);
 
 impl Driver {
     fn start() -> Self {
-        let Some(venv) = std::env::var_os("WEIR_VENV") else {
-            panic!("run `cargo xtask test`: it makes the Python peers and sets WEIR_VENV");
-        };
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../interop/flight/client.py");
-        let mut process = Command::new(Path::new(&venv).join("bin/python"))
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let input = process.stdin.take().unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        Self { process, input, output }
-    }
-
-    fn ask(&mut self, command: Json) -> Json {
-        writeln!(self.input, "{command}").unwrap();
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
+        Self(Peer::start("flight/client.py", &[]).unwrap())
     }
 
     /// The answer to a command that must not fail.
     fn good(&mut self, command: Json) -> Json {
-        let answer = self.ask(command.clone());
-        assert!(answer.get("error").is_none(), "{command}: {answer}");
-        answer
+        self.0.good(&command).unwrap()
     }
 
     /// The status and the text of the error that a command must have.
     fn bad(&mut self, command: Json) -> (String, String) {
-        let answer = self.ask(command.clone());
+        let answer = self.0.ask(&command).unwrap();
         let told = |field: &str| answer[field].as_str().map(str::to_owned);
         let Some(text) = told("error") else { panic!("{command} has an answer: {answer}") };
         (told("status").unwrap(), text)
@@ -66,13 +37,6 @@ impl Driver {
 
     fn rows(&mut self, who: &str, sql: &str) -> Json {
         self.good(json!({"do": "rows", "as": who, "sql": sql}))["rows"].take()
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -84,19 +48,11 @@ struct Plant {
     data: tempfile::TempDir,
 }
 
-fn serve(data: &Path, listen: &str, settings: &str) -> Weir {
-    let config = data.join("weir.toml");
-    std::fs::write(&config, settings).unwrap();
-    let config = config.display().to_string();
-    Weir::start_at(listen, "serve", &data.join("data"), &["--config", &config]).unwrap()
-}
-
 impl Plant {
     fn start(settings: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let weir = serve(data.path(), "127.0.0.1:0", settings);
-        let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-        let token = weir.api().sign_in_for_token(&user, &password, &[]).unwrap();
+        let weir = Weir::serve_set(data.path(), "127.0.0.1:0", settings, &[]).unwrap();
+        let token = weir.token(&[]).unwrap();
         let admin = weir.api().with_token(&token);
         let plant = Self { weir, admin, token, data };
         plant.furnish();
@@ -333,7 +289,7 @@ fn tls_and_ipv6_are_served_too() {
     // Furnished in the plain, since the tests' own client knows no certificate of ours.
     let Plant { weir, admin, token, data } = Plant::start("");
     weir.stop().unwrap();
-    let weir = serve(data.path(), listen, "[listen]\ntls = \"on\"\n");
+    let weir = Weir::serve_set(data.path(), listen, "[listen]\ntls = \"on\"\n", &[]).unwrap();
     let plant = Plant { weir, admin, token, data };
     let certificate = plant.data.path().join("data/tls/certificate.pem");
     let mut driver = Driver::start();
@@ -344,7 +300,7 @@ fn tls_and_ipv6_are_served_too() {
     assert_eq!(driver.rows("main", "SELECT count(*) FROM samples"), json!([[4]]));
     assert_eq!(driver.rows("vera", "SELECT count(*) FROM samples"), json!([[3]]));
     let stranger = plant.by_token("stranger");
-    driver.ask(stranger);
+    driver.0.ask(&stranger).unwrap();
     let (_, text) = driver.bad(json!({"do": "rows", "as": "stranger", "sql": "SELECT 1"}));
     assert!(text.contains("certificate"), "{text}");
     let arrow = json!({"do": "flight", "url": plant.url(), "user": "vera", "password": PASSWORD,

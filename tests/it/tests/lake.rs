@@ -1,70 +1,37 @@
 //! The lake in an S3 server that others wrote, read by delta-rs.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use weir_it::{Api, Weir};
+use weir_it::{Api, Peer, Weir};
 
 /// How long a round of the lake may take.
 const ROUND_MAX: Duration = Duration::from_secs(60);
 
 const URL: &str = "s3://lake/plant";
 
-/// The store and the reader in a process of their own.
-struct Peer {
-    process: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
+/// The store and the reader.
+struct Store {
+    peer: Peer,
     endpoint: String,
 }
 
-impl Peer {
+impl Store {
     fn start() -> Self {
-        let Some(venv) = std::env::var_os("WEIR_VENV") else {
-            panic!("run `cargo xtask test`: it makes the Python peers and sets WEIR_VENV");
-        };
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../interop/lake/peer.py");
-        let mut process = Command::new(Path::new(&venv).join("bin/python"))
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let input = process.stdin.take().unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap());
-        let endpoint = line(&mut output)["endpoint"].as_str().unwrap().to_owned();
-        Self { process, input, output, endpoint }
+        let mut peer = Peer::start("lake/peer.py", &[]).unwrap();
+        let endpoint = peer.line().unwrap()["endpoint"].as_str().unwrap().to_owned();
+        Self { peer, endpoint }
     }
 
     fn read(&mut self) -> Json {
-        writeln!(self.input, "{}", json!({ "read": URL })).unwrap();
-        line(&mut self.output)
-    }
-}
-
-fn line(output: &mut BufReader<ChildStdout>) -> Json {
-    let mut line = String::new();
-    output.read_line(&mut line).unwrap();
-    serde_json::from_str(&line).unwrap()
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.peer.ask(&json!({ "read": URL })).unwrap()
     }
 }
 
 fn serve(dir: &Path, settings: &str) -> Weir {
-    let config = dir.join("weir.toml");
-    std::fs::write(&config, settings).unwrap();
-    let config = config.display().to_string();
-    Weir::start("serve", &dir.join("data"), &["--config", &config]).unwrap()
+    Weir::serve_set(dir, "127.0.0.1:0", settings, &[]).unwrap()
 }
 
 fn settings(endpoint: &str, grade: &str) -> String {
@@ -119,11 +86,10 @@ fn same(table: &Json, answers: &[Json]) {
 #[test]
 #[ignore = "needs the Python peers: cargo xtask test"]
 fn another_engine_reads_what_the_node_answers() {
-    let mut peer = Peer::start();
+    let mut store = Store::start();
     let dir = tempfile::tempdir().unwrap();
     let weir = serve(dir.path(), "");
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    let token = weir.api().sign_in_for_token(&user, &password, &[]).unwrap();
+    let token = weir.token(&[]).unwrap();
     let admin = weir.api().with_token(&token);
     for (id, kind) in [("local/real", "f64"), ("local/whole", "i64")] {
         let tag = json!({"id": id, "name": id, "data_type": kind, "grade": "general"});
@@ -133,7 +99,7 @@ fn another_engine_reads_what_the_node_answers() {
     weir.stop().unwrap();
 
     // What is of a higher grade does not leave.
-    let weir = serve(dir.path(), &settings(&peer.endpoint, "public"));
+    let weir = serve(dir.path(), &settings(&store.endpoint, "public"));
     let admin = weir.api().with_token(&token);
     let until = Instant::now() + ROUND_MAX;
     while admin.fetch("/api/v1/lake").unwrap()["error"].is_null() {
@@ -144,12 +110,12 @@ fn another_engine_reads_what_the_node_answers() {
     weir.stop().unwrap();
 
     // Everything, then late samples that replace some of it, and a kill amid a round.
-    let lake = settings(&peer.endpoint, "general");
+    let lake = settings(&store.endpoint, "general");
     let weir = serve(dir.path(), &lake);
     let admin = weir.api().with_token(&token);
     let status = followed(&admin);
     assert!(!status.to_string().contains("a secret of the lake"));
-    let table = peer.read();
+    let table = store.read();
     assert_eq!(table["rows"].as_array().map(Vec::len), Some(1200), "{table}");
     same(&table, &answers(&admin));
     write(&admin, 300, 600, 0.5);
@@ -157,13 +123,13 @@ fn another_engine_reads_what_the_node_answers() {
     for _ in 0..4 {
         // Killed wherever it is, which no version of the table shows.
         serve(dir.path(), &lake).kill();
-        let table = peer.read();
+        let table = store.read();
         assert!(matches!(table["rows"].as_array().map(Vec::len), Some(1200 | 1800)), "{table}");
     }
     let weir = serve(dir.path(), &lake);
     let admin = weir.api().with_token(&token);
     followed(&admin);
-    let table = peer.read();
+    let table = store.read();
     assert_eq!(table["rows"].as_array().map(Vec::len), Some(1800), "{table}");
     same(&table, &answers(&admin));
     weir.stop().unwrap();

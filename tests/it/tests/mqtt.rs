@@ -37,8 +37,7 @@ fn what_was_acknowledged_over_mqtt_survives_the_kill() {
     let kills = std::env::var("WEIR_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
     let data = tempfile::tempdir().unwrap();
     let (weir, _) = start(data.path());
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    let token = weir.api().sign_in_for_token(&user, &password, &[]).unwrap();
+    let token = weir.token(&[]).unwrap();
     let tag = connected_line(&weir.api().with_token(&token));
     weir.kill();
     // A message's number is its value and its time, so each is one sample.
@@ -93,8 +92,7 @@ fn what_was_acknowledged_over_mqtt_survives_the_kill() {
 fn rights_decide_who_publishes_and_end_with_the_token() {
     let data = tempfile::tempdir().unwrap();
     let (weir, address) = start(data.path());
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    let all = weir.api().sign_in_for_token(&user, &password, &[]).unwrap();
+    let all = weir.token(&[]).unwrap();
     let api = weir.api().with_token(&all);
     let error = Publisher::connect(address, "x", "weir_nothing").err().unwrap().to_string();
     assert!(error.contains("04"), "{error}");
@@ -128,8 +126,7 @@ fn rights_decide_who_publishes_and_end_with_the_token() {
 fn whoever_may_less_than_before_is_sent_away() {
     let data = tempfile::tempdir().unwrap();
     let (weir, address) = start(data.path());
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    let all = weir.api().sign_in_for_token(&user, &password, &[]).unwrap();
+    let all = weir.token(&[]).unwrap();
     let api = weir.api().with_token(&all);
     let machine = json!({"name": "press", "password": "correct horse battery staple",
                          "roles": ["engineer"], "ceiling": "core"});
@@ -161,8 +158,7 @@ fn ipv6_alone_is_enough() {
     assert!(weir.ready_text("url").starts_with("http://[::1]:"), "{}", weir.ready);
     let address: SocketAddr = weir.ready_text("mqtt").parse().unwrap();
     assert!(address.is_ipv6());
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    let token = weir.api().sign_in_for_token(&user, &password, &[]).unwrap();
+    let token = weir.token(&[]).unwrap();
     let api = weir.api().with_token(&token);
     let tag = connected_line(&api);
     let online = |list: &Json| list["items"][0]["status"]["state"] == "online";

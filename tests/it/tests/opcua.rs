@@ -1,14 +1,14 @@
 //! The node as an OPC UA server: SCADA packages read, watch and write the plant through it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use weir_it::{Api, Weir, encode, from_now};
+use weir_it::{Api, Peer, Weir, encode, from_now};
 
 const PASSWORD: &str = "a long enough secret 1";
 
@@ -19,19 +19,10 @@ const LOOK: Duration = Duration::from_millis(50);
 const GUESSES_MAX: usize = 18;
 
 fn start(data: &Path, listen: &str, policies: &str) -> (Weir, SocketAddr) {
-    let config = data.join("weir.toml");
-    std::fs::write(&config, format!("[opcua]\npolicies = {policies}\n")).unwrap();
-    let config = config.display().to_string();
-    let more = ["--opcua", listen, "--config", &config];
-    let weir = Weir::start_at(listen, "serve", &data.join("data"), &more).unwrap();
+    let settings = format!("[opcua]\npolicies = {policies}\n");
+    let weir = Weir::serve_set(data, listen, &settings, &["--opcua", listen]).unwrap();
     let address = weir.ready_text("opcua").parse().unwrap();
     (weir, address)
-}
-
-fn administrator(weir: &Weir) -> Api {
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    let token = weir.api().sign_in_for_token(&user, &password, &[]).unwrap();
-    weir.api().with_token(&token)
 }
 
 /// `Hello` of OPC 10000-6, clause 7.1.2.3, and what comes back.
@@ -118,56 +109,21 @@ fn a_port_that_is_taken_is_named_before_anything_is_written() {
     assert!(said.contains("--opcua") && !folder.exists(), "{said}");
 }
 
-/// A program of others in a process of its own, driven by JSON lines; it ends with this value.
-struct Peer {
-    process: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    _dir: tempfile::TempDir,
-}
+/// An OPC UA client of others.
+struct Client(Peer);
 
-impl Peer {
-    fn start(script: &str, arguments: &[&str]) -> Self {
-        let Some(venv) = std::env::var_os("WEIR_VENV") else {
-            panic!("run `cargo xtask test`: it makes the Python peers and sets WEIR_VENV");
-        };
-        let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().display().to_string();
-        let arguments = arguments.iter().map(|one| if *one == "DIR" { &folder } else { *one });
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../interop").join(script);
-        let mut process = Command::new(Path::new(&venv).join("bin/python"))
-            .arg(script)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let input = process.stdin.take().unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        Self { process, input, output, _dir: dir }
-    }
-
-    fn client() -> Self {
-        Self::start("opcua-server/client.py", &["--dir", "DIR"])
-    }
-
-    fn line(&mut self) -> Json {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
+impl Client {
+    fn start() -> Self {
+        Self(Peer::start("opcua-server/client.py", &["--dir", "DIR"]).unwrap())
     }
 
     fn ask(&mut self, command: Json) -> Json {
-        writeln!(self.input, "{command}").unwrap();
-        self.line()
+        self.0.ask(&command).unwrap()
     }
 
     /// The answer to a command that must not fail.
     fn good(&mut self, command: Json) -> Json {
-        let answer = self.ask(command.clone());
-        assert!(answer.get("error").is_none(), "{command}: {answer}");
-        answer
+        self.0.good(&command).unwrap()
     }
 
     fn value(&mut self, id: &str) -> Json {
@@ -180,13 +136,6 @@ impl Peer {
         let nodes = found["nodes"].as_array().unwrap().iter();
         let ids = nodes.filter_map(|node| node[0].as_str()?.strip_prefix("ns=2;s="));
         ids.map(str::to_owned).collect()
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -217,9 +166,9 @@ impl Plant {
         let data = tempfile::tempdir().unwrap();
         let policies = "[\"None\", \"Basic256Sha256\"]";
         let (weir, address) = start(data.path(), listen, policies);
-        let api = administrator(&weir);
-        let mut machine = Peer::start("modbus/device.py", &[]);
-        let port = machine.line()["port"].as_u64().unwrap();
+        let api = weir.administrator().unwrap();
+        let mut machine = Peer::start("modbus/device.py", &[]).unwrap();
+        let port = machine.line().unwrap()["port"].as_u64().unwrap();
         let mut plant = Self { weir, api, address, machine, port, _data: data };
         plant.furnish();
         plant
@@ -273,8 +222,8 @@ impl Plant {
         api.until(&path, Duration::from_secs(60), is_read).unwrap();
     }
 
-    fn client(&self, user: &str) -> Peer {
-        let mut client = Peer::client();
+    fn client(&self, user: &str) -> Client {
+        let mut client = Client::start();
         client.good(connect(self.address, user, PASSWORD));
         client
     }
@@ -343,7 +292,7 @@ fn an_operator_reads_watches_and_writes_the_plant() {
     let write =
         |id: &str, value: u32| json!({"do": "write", "id": id, "value": value, "type": "UInt64"});
     client.good(write(VALVE, 42));
-    let held = plant.machine.ask(json!({"do": "registers", "address": 490, "count": 1}));
+    let held = plant.machine.ask(&json!({"do": "registers", "address": 490, "count": 1})).unwrap();
     assert_eq!(held["registers"][0], 42, "{held}");
     let is_verified = |entry: &&Json| entry["detail"]["outcome"]["verified"] == true;
     let audited =
@@ -386,7 +335,7 @@ fn nobody_sees_more_than_their_rights_and_they_end_at_once() {
     let expires = from_now(Duration::from_secs(3600));
     let token = json!({"name": "scada", "scopes": ["tag:read", "asset:read"], "expires": expires});
     let token = plant.api.post("/api/v1/tokens", &token).unwrap();
-    let mut client = Peer::client();
+    let mut client = Client::start();
     client.good(connect(plant.address, "scada", token["token"].as_str().unwrap()));
     assert!(client.tree().contains(&LEVEL.to_owned()));
     assert_eq!(client.value(LEVEL)["status"], 0x801F_0000_u32);
@@ -408,7 +357,7 @@ fn nobody_sees_more_than_their_rights_and_they_end_at_once() {
 #[ignore = "needs the Python peers: cargo xtask test"]
 fn guessing_is_refused_and_slowed_down_and_strangers_wait_for_trust() {
     let plant = Plant::start("127.0.0.1:0");
-    let mut client = Peer::client();
+    let mut client = Client::start();
     // Each failure makes the next wait longer, so that however slow this machine is, the right password
     // has to wait as well at last, at this door and at that of the HTTP interface.
     let body = json!({"user": "ole", "password": PASSWORD});
@@ -435,7 +384,7 @@ fn guessing_is_refused_and_slowed_down_and_strangers_wait_for_trust() {
     let mut secure = connect(plant.address, "vera", PASSWORD);
     secure["policy"] = json!("Basic256Sha256");
     secure["mode"] = json!("SignAndEncrypt");
-    let mut stranger = Peer::client();
+    let mut stranger = Client::start();
     assert!(stranger.ask(secure.clone())["error"].is_string());
     let clients = || plant.api.fetch("/api/v1/opcua/clients").unwrap();
     let refused = clients()["items"][0].clone();
@@ -455,7 +404,7 @@ fn guessing_is_refused_and_slowed_down_and_strangers_wait_for_trust() {
     // What it has open ends with the trust.
     act("distrust");
     assert!(stranger.ask(json!({"do": "read", "ids": [LEVEL]}))["error"].is_string());
-    assert!(Peer::client().ask(secure)["error"].is_string());
+    assert!(Client::start().ask(secure)["error"].is_string());
     assert_eq!(clients()["server"]["sessions"], json!([]));
     plant.audited("opcua.client", |entries| entries.len() == 2);
     plant.weir.stop().unwrap();

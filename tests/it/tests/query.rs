@@ -14,7 +14,7 @@ const SAMPLES: i64 = 20_000;
 fn what_is_stored_is_found_by_whoever_may_see_it() {
     let data = tempfile::tempdir().unwrap();
     let weir = Weir::serve(data.path()).unwrap();
-    let admin = everything(&weir);
+    let admin = weir.administrator().unwrap();
     let create = |name: &str, grade: &str| {
         let body = json!({ "name": name, "data_type": "f64", "grade": grade, "unit": "kPa" });
         admin.post("/api/v1/tags", &body).unwrap()["id"].as_str().unwrap().to_owned()
@@ -161,10 +161,4 @@ fn viewer(weir: &Weir, admin: &Api, name: &str, organisation: &str) -> Api {
     });
     let made = admin.post("/api/v1/tokens", &body).unwrap();
     weir.api().with_token(made["token"].as_str().unwrap())
-}
-
-/// The first administrator with every permission.
-fn everything(weir: &Weir) -> Api {
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    weir.api().with_token(&weir.api().sign_in_for_token(&user, &password, &[]).unwrap())
 }

@@ -13,11 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(data: &Path) -> (Weir, Api, String) {
     let weir = Weir::serve(data).unwrap();
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    let admin =
-        weir.api().with_token(&weir.api().sign_in_for_token(&user, &password, &[]).unwrap());
-    let scopes = ["sample:write", "tag:write"];
-    let token = weir.api().sign_in_for_token(&user, &password, &scopes).unwrap();
+    let admin = weir.administrator().unwrap();
+    let token = weir.token(&["sample:write", "tag:write"]).unwrap();
     (weir, admin, token)
 }
 
@@ -70,11 +67,7 @@ fn prometheus_sends_on_what_it_scrapes() {
     let data = tempfile::tempdir().unwrap();
     let (weir, admin, token) = start(&data.path().join("weir"));
     let (url, address) = (weir.ready_text("url"), weir.ready_text("url").replace("http://", ""));
-    let metrics = weir.api().sign_in_for_token(
-        &weir.ready_text("user"),
-        &weir.ready_text("password"),
-        &["node:read"],
-    );
+    let metrics = weir.token(&["node:read"]);
     // It scrapes the node, and sends on to the same node what it found.
     let config = json!({
         "global": {"scrape_interval": "1s", "external_labels": {"plant": "成都"}},

@@ -201,10 +201,7 @@ fn samples_from_programs_are_stored_all_or_nothing() {
     let data = tempfile::tempdir().unwrap();
     let weir = Weir::serve(data.path()).unwrap();
     let scopes = ["tag:read", "tag:write", "sample:read", "sample:write"];
-    let token = weir
-        .api()
-        .sign_in_for_token(&weir.ready_text("user"), &weir.ready_text("password"), &scopes)
-        .unwrap();
+    let token = weir.token(&scopes).unwrap();
     let api = weir.api().with_token(&token);
     let made =
         api.post("/api/v1/tags", &json!({ "name": "炉温", "data_type": "f64", "unit": "Cel" }));

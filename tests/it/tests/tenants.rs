@@ -10,7 +10,7 @@ use weir_it::{Api, Weir, encode, from_now};
 fn a_second_tenant_sees_nothing_of_the_first() {
     let data = tempfile::tempdir().unwrap();
     let weir = Weir::serve(data.path()).unwrap();
-    let first = everything(&weir);
+    let first = weir.administrator().unwrap();
 
     let secret = "最高机密-reactor-7";
     let asset = first.post("/api/v1/assets", &json!({ "name": secret, "level": "site" })).unwrap();
@@ -98,7 +98,7 @@ fn readable(api: &Api) -> Vec<String> {
 fn an_export_of_another_organisation_is_refused() {
     let (data, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let weir = Weir::serve(data.path()).unwrap();
-    let api = everything(&weir);
+    let api = weir.administrator().unwrap();
     api.post("/api/v1/assets", &json!({ "name": "Boiler", "level": "site" })).unwrap();
     let export = api.get("/api/v1/export").unwrap().text;
     assert!(export.contains("Boiler"));
@@ -106,7 +106,7 @@ fn an_export_of_another_organisation_is_refused() {
     std::fs::write(&settings, "[organisation]\nprefix = \"other\"\n").unwrap();
     let path = settings.to_str().unwrap().to_owned();
     let other = Weir::start("serve", elsewhere.path(), &["--config", &path]).unwrap();
-    let there = everything(&other);
+    let there = other.administrator().unwrap();
     let headers = [("content-type", "application/x-ndjson")];
     let refused = there.send("POST", "/api/v1/import", &headers, export.as_bytes()).unwrap();
     assert_eq!(refused.status, 409, "{}", refused.text);
@@ -122,7 +122,7 @@ fn an_export_of_another_organisation_is_refused() {
 fn nobody_makes_what_they_would_not_see() {
     let data = tempfile::tempdir().unwrap();
     let weir = Weir::serve(data.path()).unwrap();
-    let admin = everything(&weir);
+    let admin = weir.administrator().unwrap();
     let body = json!({
         "name": "li", "password": "a long enough secret 2", "roles": ["engineer"],
         "ceiling": "important",
@@ -150,10 +150,4 @@ fn nobody_makes_what_they_would_not_see() {
     let raised = engineer.json("PATCH", &path, &json!({ "grade": "core" })).unwrap();
     assert_eq!(raised.status, 403, "{}", raised.text);
     assert_eq!(admin.list("/api/v1/tags").unwrap().len(), 1);
-}
-
-/// The first administrator with every permission.
-fn everything(weir: &Weir) -> Api {
-    let (user, password) = (weir.ready_text("user"), weir.ready_text("password"));
-    weir.api().with_token(&weir.api().sign_in_for_token(&user, &password, &[]).unwrap())
 }
