@@ -87,7 +87,7 @@ pub(crate) async fn answer(
     };
     let (sender, receiver) = mpsc::channel(1);
     let pieces = stream::iter(ready.into_iter().map(Ok)).chain(pieces);
-    let ended = ended(visit);
+    let ended = visit.ended();
     tokio::spawn(async move {
         write(sender, pieces, ended, STALL).await;
         drop(room);
@@ -95,20 +95,18 @@ pub(crate) async fn answer(
     Ok(of_kind(kind, body(receiver)))
 }
 
-fn of_kind(kind: &'static str, body: Body) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+/// Pieces with what stands before and behind them.
+pub(crate) fn between(
+    head: impl Into<Bytes>,
+    pieces: impl Stream<Item = Result<Bytes, Failure>> + Send + 'static,
+    tail: impl Into<Bytes>,
+) -> impl Stream<Item = Result<Bytes, Failure>> + Send + 'static {
+    let end = |bytes| stream::iter([Ok(bytes)]);
+    end(head.into()).chain(pieces).chain(end(tail.into()))
 }
 
-/// Ends when an open answer must: the caller is no longer what it was, or the node stops.
-fn ended(visit: &Visit) -> impl Future<Output = Failure> + Send + 'static {
-    let state = visit.state();
-    let (revoked, shutdown) = (state.access.revoked(visit.caller()), state.shutdown.clone());
-    async move {
-        tokio::select! {
-            () = revoked => Failure::new(ProblemCode::Unauthenticated, "The caller's rights have changed or ended."),
-            () = shutdown.cancelled() => Failure::unavailable("The node is stopping."),
-        }
-    }
+fn of_kind(kind: &'static str, body: Body) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
 }
 
 /// A part of an answer; none is its end, without which it is cut.

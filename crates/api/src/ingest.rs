@@ -14,6 +14,7 @@ mod receive;
 pub(crate) mod series;
 
 pub(crate) use receive::{Order, receive};
+pub(crate) use series::facts;
 
 use std::borrow::Cow;
 

@@ -17,6 +17,7 @@
 //! ```
 
 mod answers;
+mod blocking;
 mod body;
 mod console;
 mod cursor;

@@ -13,6 +13,7 @@ use weir_store::{Commit, CommitError, Receipt};
 use weir_twin::{Organisation, TenantView};
 
 use super::Permission;
+use crate::blocking::blocking;
 use crate::failure::Failure;
 use crate::state::ApiState;
 
@@ -165,17 +166,28 @@ impl Visit {
         let mut attempt = 1;
         loop {
             let (visit, plan) = (self.clone(), Arc::clone(&plan));
-            let planning = tokio::task::spawn_blocking(move || {
-                visit.state().store.read(|snap| plan(snap, visit.commit(cause)))
-            });
-            let planned = planning.await;
-            let (commit, made) =
-                planned.map_err(|error| Failure::internal("plan a change", &error))??;
+            let planning = move || visit.state().store.read(|snap| plan(snap, visit.commit(cause)));
+            let (commit, made) = blocking("plan a change", planning).await??;
             let Some(commit) = commit else { return Ok(made) };
             match state.store.commit_in_parts(commit).await {
                 Ok(_) => return Ok(made),
                 Err(CommitError::Conflict { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
                 Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits until the caller is no longer what it was or the node stops, and says which.
+    pub(crate) fn ended(&self) -> impl Future<Output = Failure> + Send + 'static {
+        let state = self.state();
+        let (revoked, shutdown) = (state.access.revoked(self.caller()), state.shutdown.clone());
+        async move {
+            tokio::select! {
+                () = revoked => {
+                    let detail = "Your rights have changed or ended; sign in again.";
+                    Failure::new(ProblemCode::Unauthenticated, detail)
+                }
+                () = shutdown.cancelled() => Failure::unavailable("The node is stopping."),
             }
         }
     }

@@ -10,6 +10,7 @@ use weir_model::{Batch, ProblemCode, Samples};
 
 use super::series::{self, Protocol};
 use super::{Envelope, Format, create};
+use crate::blocking::blocking;
 use crate::door::Visit;
 use crate::failure::Failure;
 use crate::unpack::{Encoding, Room, unpack};
@@ -129,8 +130,7 @@ async fn off<T: Send + 'static>(
     if inline {
         return work();
     }
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Failure::internal("read samples", &error))?
+    blocking("read samples", work).await?
 }
 
 fn read(

@@ -143,7 +143,8 @@ impl Tags<'_> {
     }
 }
 
-fn facts(tag: &TagEntry) -> TagFacts {
+/// What reading samples asks of a tag.
+pub(crate) fn facts(tag: &TagEntry) -> TagFacts {
     TagFacts { tag: tag.tag, data_type: tag.data_type }
 }
 

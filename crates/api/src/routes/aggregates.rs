@@ -16,7 +16,7 @@ use weir_historian::{AGGREGATE_ROWS_MAX, Aggregate, AggregateQuery};
 use weir_model::{Identifier, ProblemCode, TagId, Timestamp};
 use weir_twin::TagEntry;
 
-use super::samples::{csv_cell, in_order, wants_csv};
+use super::samples::{bounds, csv_cell, kind_of, wants_csv};
 use super::signals::{self, QueryTime};
 use crate::answers::{self, Room};
 use crate::body::Query;
@@ -230,7 +230,7 @@ async fn answer(
     let rows = state.historian.aggregate(visit.tenant(), numbers, asked).await?;
     let ids = tags.iter().map(|tag| (tag.tag, tag.id.to_string())).collect();
     let written = Written { ids, functions, rows, csv: wants_csv(headers) };
-    answers::answer(visit, written.kind(), room, stream::iter(written.pieces())).await
+    answers::answer(visit, kind_of(written.csv), room, stream::iter(written.pieces())).await
 }
 
 /// How many rows there are at most. A question for more than are answered has none.
@@ -247,10 +247,7 @@ fn asked(
     now: Timestamp,
     functions: &[Function],
 ) -> Result<AggregateQuery, Failure> {
-    // What is stored this very moment is part of "now".
-    let to = query.to.map_or(now.saturating_add(1), |time| time.0);
-    let from = query.from.map_or(to.saturating_add(-RANGE_NANOS), |time| time.0);
-    in_order(from, to)?;
+    let (from, to) = bounds(query.from, query.to, RANGE_NANOS, now)?;
     let width = query.width.as_deref().map(|text| signals::span(text, "width")).transpose()?;
     Ok(AggregateQuery {
         from,
@@ -392,10 +389,6 @@ struct Written {
 }
 
 impl Written {
-    fn kind(&self) -> &'static str {
-        if self.csv { "text/csv; charset=utf-8" } else { "application/json" }
-    }
-
     fn pieces(self) -> impl Iterator<Item = Result<Bytes, Failure>> + Send {
         let (head, tail) = match self.csv {
             true => (self.csv_head(), ""),

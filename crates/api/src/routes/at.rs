@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use futures::{StreamExt, stream};
+use futures::stream;
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
@@ -11,10 +11,11 @@ use weir_access::Action;
 use weir_historian::AT_TIMES_MAX;
 use weir_model::{ProblemCode, Sample, Timestamp, Value};
 
-use super::samples::{csv_lines, wants, wants_csv};
+use super::samples::{PIECE_BYTES, csv_lines, kind_of, wants, wants_csv};
 use super::signals::{self, Asked, How, Mode, SignalView};
 use super::tags::{self, SampleView};
 use crate::answers::{self, Room};
+use crate::blocking::blocking;
 use crate::body::Query;
 use crate::door::{Id, Route, Visit, needs};
 use crate::failure::Failure;
@@ -22,9 +23,6 @@ use crate::state::ApiState;
 
 /// The media type of numbers alone.
 const BINARY: &str = "application/octet-stream";
-
-/// Bytes after which a piece of an answer is sent.
-const PIECE_BYTES: usize = 64 << 10;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![needs(Action::SampleRead, routes!(of_tag)), needs(Action::SampleRead, routes!(of_tags))]
@@ -212,7 +210,6 @@ type Place = (usize, usize);
 impl Found {
     async fn answer(self, visit: &Visit, csv: bool, list: bool) -> Result<Response, Failure> {
         let look = Look { csv };
-        let kind = if csv { "text/csv; charset=utf-8" } else { "application/json" };
         let cells: usize = self.of_tags.iter().map(|(_, samples)| samples.len()).sum();
         let room = Room::of(visit.state(), self.heap_bytes + cells * size_of::<Sample>())?;
         let is_large = self.heap_bytes > PIECE_BYTES;
@@ -226,16 +223,15 @@ impl Found {
                 return Ok(Some(write()));
             }
             // Arrays are not written on a thread that others wait for.
-            let written = tokio::task::spawn_blocking(write).await;
-            written.map(Some).map_err(|error| Failure::internal("write values", &error))
+            blocking("write values", write).await.map(Some)
         });
         let (head, tail): (&'static [u8], &'static [u8]) = match (csv, list) {
             (true, _) => (b"tag,time,value,quality\n", b""),
             (false, true) => (b"{\"items\":[", b"]}"),
             (false, false) => (b"", b""),
         };
-        let end = |bytes| stream::iter([Ok(Bytes::from_static(bytes))]);
-        answers::answer(visit, kind, room, end(head).chain(rest).chain(end(tail))).await
+        let pieces = answers::between(head, rest, tail);
+        answers::answer(visit, kind_of(csv), room, pieces).await
     }
 }
 

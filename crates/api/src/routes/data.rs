@@ -17,6 +17,7 @@ use weir_model::{Author, Identifier, Prefix, ProblemCode, TenantId};
 use weir_store::{Collection, StoreError};
 use weir_twin::Organisations;
 
+use crate::blocking::blocking;
 use crate::body::{self, Query};
 use crate::door::{Route, Visit, needs};
 use crate::failure::Failure;
@@ -234,13 +235,12 @@ async fn backup(State(state): State<ApiState>, visit: Visit) -> Result<Response,
     let name = visit.now().to_string().replace(':', "");
     let (parent, dir) = (state.backups.clone(), state.backups.join(&name));
     let store = state.store.clone();
-    tokio::task::spawn_blocking(move || {
-        std::fs::create_dir_all(&parent)
-            .map_err(|error| Failure::internal("make a backup", &error))?;
+    let attempt = "make a backup";
+    let copy = move || {
+        std::fs::create_dir_all(&parent).map_err(|error| Failure::internal(attempt, &error))?;
         store.backup(&dir).map_err(Failure::from)
-    })
-    .await
-    .map_err(|error| Failure::internal("make a backup", &error))??;
+    };
+    blocking(attempt, copy).await??;
     let event = weir_audit::Event::Note { text: format!("the documents were backed up to {name}") };
     let entry = weir_audit::Entry::new(visit.now(), visit.author("documents.backup"), event);
     state.audit.append(entry.from_remote(visit.remote())).await?;

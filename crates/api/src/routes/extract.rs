@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use futures::{StreamExt, stream};
-use http::{HeaderMap, header};
+use futures::stream;
+use http::HeaderMap;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa_axum::routes;
@@ -16,9 +16,10 @@ use weir_historian::ParquetExport;
 use weir_model::{Identifier, Sample, TagId, Timestamp};
 
 use super::live::named_tags;
-use super::samples::{csv_lines, in_order};
+use super::samples::{CSV, PAGE_SAMPLES, csv_lines, in_order, wants};
 use super::signals::QueryTime;
 use crate::answers::{self, Room};
+use crate::blocking::blocking;
 use crate::body::Query;
 use crate::door::{Route, Visit, needs};
 use crate::failure::Failure;
@@ -27,11 +28,11 @@ use crate::state::ApiState;
 /// Most tags that one request names.
 const TAGS_MAX: usize = 1000;
 
-/// Samples that are read at one time.
-const PAGE_SAMPLES: usize = 20_000;
-
 /// The media type of a Parquet file.
 const PARQUET: &str = "application/vnd.apache.parquet";
+
+/// What the log says could not be done.
+const WRITING: &str = "write samples";
 
 pub(super) fn routes() -> Vec<Route> {
     vec![needs(Action::SampleRead, routes!(extract))]
@@ -91,7 +92,7 @@ async fn extract(
     let Ok(permit) = Arc::clone(&state.streams).try_acquire_owned() else {
         return Err(Failure::unavailable("Too many streams are open."));
     };
-    let (kind, file) = match accepts_parquet(&headers) {
+    let (kind, file) = match wants(&headers, PARQUET) {
         true => {
             let file = ParquetExport::new(Vec::new());
             (
@@ -99,7 +100,7 @@ async fn extract(
                 File::Parquet(Box::new(file.map_err(|e| Failure::internal("begin a file", &e))?)),
             )
         }
-        false => ("text/csv; charset=utf-8", File::Csv),
+        false => (CSV, File::Csv),
     };
     let tags = tags.into();
     let extract = Extract {
@@ -116,13 +117,8 @@ async fn extract(
         let (bytes, extract) = extract.step().await?;
         Ok(Some((Bytes::from(bytes), extract)))
     });
-    let pieces = stream::iter([Ok(Bytes::from_static(head))]).chain(rest);
+    let pieces = answers::between(head, rest, Bytes::new());
     answers::answer(&visit, kind, Room::default(), pieces).await
-}
-
-fn accepts_parquet(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with(PARQUET)))
 }
 
 fn every_tag(visit: &Visit) -> Result<Vec<Identifier>, Failure> {
@@ -178,14 +174,15 @@ impl Extract {
     async fn step(mut self) -> Result<(Vec<u8>, Option<Self>), Failure> {
         let state = self.visit.state().clone();
         let Some((id, tag, from)) = self.next_tag() else {
-            return Ok((blocking(move || self.file.finish()).await?, None));
+            return Ok((blocking(WRITING, move || self.file.finish()).await??, None));
         };
         let (tenant, span) = (self.visit.tenant(), (from, self.span.1));
         let page = state.historian.page(tenant, tag, span, PAGE_SAMPLES).await?;
         if let Some(next) = page.next {
             self.current = Some((id.clone(), tag, next));
         }
-        blocking(move || Ok((self.file.write(&id, &page.samples)?, Some(self)))).await
+        let write = move || Ok((self.file.write(&id, &page.samples)?, Some(self)));
+        blocking(WRITING, write).await?
     }
 
     /// The tag that is next. One that is gone by now, or above the caller's ceiling, is left out.
@@ -202,12 +199,4 @@ impl Extract {
             }
         }
     }
-}
-
-/// Does what takes a while on a thread that may.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Failure::internal("write samples", &error))?
 }

@@ -178,16 +178,7 @@ impl FlightVisitor {
 
     /// Waits until the caller is no longer what it was or the node stops, and says which.
     pub fn ended(&self) -> BoxFuture<'static, FlightFailure> {
-        let state = self.0.state();
-        let (revoked, shutdown) = (state.access.revoked(self.0.caller()), state.shutdown.clone());
-        async move {
-            let (code, detail) = tokio::select! {
-                () = revoked => (ProblemCode::Unauthenticated, "Your rights have changed or ended; sign in again."),
-                () = shutdown.cancelled() => (ProblemCode::Unavailable, "The node is stopping."),
-            };
-            status::of(&Failure::new(code, detail))
-        }
-        .boxed()
+        self.0.ended().map(|failure| status::of(&failure)).boxed()
     }
 
     /// What the caller is told of a statement that has no answer. What it was refused is written down.

@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, stream};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
@@ -11,7 +11,7 @@ use weir_access::Action;
 use weir_historian::{Frame, Frames, Signal};
 use weir_model::{Interpolation, ProblemCode, Quality, Severity, Timestamp, Unit, Value};
 
-use super::samples::{csv_cell, csv_value, in_order, wants_csv};
+use super::samples::{PIECE_BYTES, RANGE_NANOS, bounds, csv_cell, csv_value, kind_of, wants_csv};
 use super::signals::{self, Asked, How, Mode, QueryTime, SignalView};
 use crate::answers::{self, Room};
 use crate::body::Query;
@@ -21,12 +21,6 @@ use crate::state::ApiState;
 
 /// Most cells of one answer: rows times tags.
 const CELLS_MAX: i128 = 20_000_000;
-
-/// The range that is answered if none is named: the last hour.
-const RANGE_NANOS: i64 = 3_600_000_000_000;
-
-/// Bytes after which a piece of an answer is sent.
-const PIECE_BYTES: usize = 64 << 10;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![needs(Action::SampleRead, routes!(read))]
@@ -133,10 +127,7 @@ async fn read(
 ) -> Result<Response, Failure> {
     let entries = signals::named(&visit, raw.as_deref(), &query.tags)?;
     signals::no_arrays(&entries)?;
-    // What is stored this very moment is part of "now".
-    let to = query.to.map_or(visit.now().saturating_add(1), |time| time.0);
-    let from = query.from.map_or(to.saturating_add(-RANGE_NANOS), |time| time.0);
-    in_order(from, to)?;
+    let (from, to) = bounds(query.from, query.to, RANGE_NANOS, visit.now())?;
     let step = signals::span(&query.step, "step")?;
     check_cells((from, to), step, entries.len())?;
     let units = query.units.as_deref().map(|units| ("units", units.split(',').collect()));
@@ -147,10 +138,9 @@ async fn read(
         asked.into_iter().map(|Asked { view, signal, .. }| (view, signal)).unzip();
     let look =
         Look { csv: wants_csv(&headers), quality: query.with_quality, least: query.least_quality };
-    let mut frames = state.historian.frames(visit.tenant(), read, (from, to), step);
-    // The first rows are read at once, so that what cannot be read is answered as a problem.
-    let first = frames.next().await?;
-    answers::answer(&visit, look.kind(), Room::default(), look.pieces(&views, frames, first)).await
+    let frames = state.historian.frames(visit.tenant(), read, (from, to), step);
+    let pieces = look.pieces(&views, frames);
+    answers::answer(&visit, kind_of(look.csv), Room::default(), pieces).await
 }
 
 fn check_cells((from, to): (Timestamp, Timestamp), step: i64, tags: usize) -> Result<(), Failure> {
@@ -175,41 +165,33 @@ struct Look {
 }
 
 impl Look {
-    fn kind(self) -> &'static str {
-        if self.csv { "text/csv; charset=utf-8" } else { "application/json" }
-    }
-
     fn pieces(
         self,
         views: &[SignalView],
         frames: Frames,
-        first: Option<Frame>,
     ) -> impl Stream<Item = Result<Bytes, Failure>> + Send + use<> {
-        let (head, tail): (_, &'static [u8]) = match self.csv {
-            true => (self.csv_head(views), &b""[..]),
-            false => (self.json_head(views), &b"]}"[..]),
+        let (head, tail) = match self.csv {
+            true => (self.csv_head(views), ""),
+            false => (self.json_head(views), "]}"),
         };
-        let start = (frames, first.map(|frame| (frame, 0)), true, Some(head));
-        let pieces =
-            stream::try_unfold(start, move |(mut frames, current, first, head)| async move {
-                if let Some(head) = head {
-                    return Ok(Some((Bytes::from(head), (frames, current, first, None))));
-                }
-                let Some((frame, row)) = current else { return Ok(None) };
-                let mut piece = Vec::with_capacity(PIECE_BYTES + (PIECE_BYTES >> 3));
-                let mut next = row;
-                while next < frame.times.len() && piece.len() < PIECE_BYTES {
-                    self.put_row(&frame, next, first && next == 0, &mut piece);
-                    next += 1;
-                }
-                if next < frame.times.len() {
-                    return Ok(Some((piece.into(), (frames, Some((frame, next)), first, None))));
-                }
-                drop(frame);
-                let following = frames.next().await?.map(|frame| (frame, 0));
-                Ok::<_, Failure>(Some((piece.into(), (frames, following, false, None))))
-            });
-        pieces.chain(stream::iter([Ok(Bytes::from_static(tail))]))
+        let start = (frames, None, true);
+        let rows = stream::try_unfold(start, move |(mut frames, current, mut first)| async move {
+            let (frame, mut row): (Frame, usize) = match current {
+                Some(current) => current,
+                None => match frames.next().await? {
+                    Some(frame) => (frame, 0),
+                    None => return Ok(None),
+                },
+            };
+            let mut piece = Vec::with_capacity(PIECE_BYTES + (PIECE_BYTES >> 3));
+            while row < frame.times.len() && piece.len() < PIECE_BYTES {
+                self.put_row(&frame, row, first, &mut piece);
+                (row, first) = (row + 1, false);
+            }
+            let rest = (row < frame.times.len()).then_some((frame, row));
+            Ok::<_, Failure>(Some((Bytes::from(piece), (frames, rest, first))))
+        });
+        answers::between(head, rows, tail)
     }
 
     fn columns(self, views: &[SignalView]) -> Vec<ColumnView> {

@@ -17,6 +17,7 @@ use utoipa_axum::routes;
 use weir_access::Action;
 use weir_historian::Seen;
 
+use crate::blocking::blocking;
 use crate::door::{Route, Visit, needs};
 use crate::failure::Failure;
 use crate::state::ApiState;
@@ -86,9 +87,7 @@ async fn contents(
     _visit: Visit,
 ) -> Result<Json<HistorianView>, Failure> {
     let historian = state.historian.clone();
-    let contents = tokio::task::spawn_blocking(move || historian.contents())
-        .await
-        .map_err(|error| Failure::internal("look at the historian", &error))?;
+    let contents = blocking("look at the historian", move || historian.contents()).await?;
     let spans = contents.spans.into_iter().map(|span| HistorianSpan {
         tenant: span.tenant.0,
         date: span.date,

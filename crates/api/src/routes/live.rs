@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use futures::stream;
+use futures::{FutureExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -208,13 +208,7 @@ impl Stream {
             None => Some(false),
             Some(_) => live.missed.then_some(true),
         };
-        let (state, caller) = (visit.state().clone(), visit.caller().clone());
-        let over = Box::pin(async move {
-            tokio::select! {
-                () = state.access.revoked(&caller) => {}
-                () = state.shutdown.cancelled() => {}
-            }
-        });
+        let over = Box::pin(visit.ended().map(drop));
         Self {
             pending: if restart.is_some() { VecDeque::new() } else { live.replay.into() },
             restart,
@@ -231,7 +225,7 @@ impl Stream {
     /// The next events; none at the end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if self.ended || futures::FutureExt::now_or_never(&mut self.over).is_some() {
+            if self.ended || (&mut self.over).now_or_never().is_some() {
                 return None;
             }
             if self.watch.refresh(&self.visit).is_err() {

@@ -11,6 +11,7 @@ use weir_access::Action;
 use weir_audit::{Entry, Event};
 use weir_model::{Grade, ProblemCode, TenantId};
 
+use crate::blocking::blocking;
 use crate::body::Query;
 use crate::cursor;
 use crate::door::{Route, Visit, needs};
@@ -96,7 +97,7 @@ async fn list(
     };
     let (tenant, connected) = (visit.tenant(), query.connected);
     // With a hundred thousand sessions this takes longer than a task may.
-    let found = tokio::task::spawn_blocking(move || {
+    let found = blocking("list MQTT clients", move || {
         let (address, tls) = broker.listens();
         let (sessions, retained) = broker.counts(tenant);
         let wants = |client: &MqttClient| {
@@ -107,7 +108,7 @@ async fn list(
         let view = BrokerView { address: address.to_string(), tls, sessions, retained };
         MqttClients { broker: Some(view), items, next }
     });
-    Ok(Json(found.await.map_err(|error| Failure::internal("list MQTT clients", &error))?))
+    Ok(Json(found.await?))
 }
 
 /// The next clients that are wanted, and where to go on behind them.

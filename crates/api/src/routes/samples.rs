@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, stream};
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
@@ -20,7 +20,7 @@ use crate::answers::{self, Room};
 use crate::body::{self, Query};
 use crate::door::{Id, Route, Visit, needs};
 use crate::failure::Failure;
-use crate::ingest::{self, Envelope, Format, Lookup, Order, receive};
+use crate::ingest::{self, Envelope, Format, Lookup, Order, facts, receive};
 use crate::state::ApiState;
 use crate::unpack::Encoding;
 
@@ -28,10 +28,16 @@ use crate::unpack::Encoding;
 const POINTS_MAX: usize = 100_000;
 
 /// Samples that are read at one time where all are wanted.
-const PAGE_SAMPLES: usize = 20_000;
+pub(super) const PAGE_SAMPLES: usize = 20_000;
 
 /// The range that is answered if none is named: the last hour.
-const RANGE_NANOS: i64 = 3_600_000_000_000;
+pub(super) const RANGE_NANOS: i64 = 3_600_000_000_000;
+
+/// Bytes after which a piece of an answer is sent.
+pub(super) const PIECE_BYTES: usize = 64 << 10;
+
+/// The media type of CSV, as it is answered.
+pub(super) const CSV: &str = "text/csv; charset=utf-8";
 
 /// Samples written into one chunk of an answer.
 const CHUNK_SAMPLES: usize = 1000;
@@ -99,7 +105,7 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let tag = super::tags::visible(&visit, &id)?;
-    let (from, to) = bounds(&range, visit.now())?;
+    let (from, to) = bounds(range.from, range.to, RANGE_NANOS, visit.now())?;
     let (historian, tenant) = (state.historian.clone(), visit.tenant());
     let in_unit =
         range.unit.as_deref().map(|unit| InUnit::of(&visit, &tag, unit, "unit", (from, to)));
@@ -122,7 +128,7 @@ async fn read(
         let id = tag.id.clone();
         let chunk = move |samples: &[Sample], _| csv_lines(id.as_str(), samples);
         let pieces = pieces(head, samples, Bytes::new(), chunk);
-        return answers::answer(&visit, "text/csv; charset=utf-8", room, pieces).await;
+        return answers::answer(&visit, CSV, room, pieces).await;
     }
     let head = match &in_unit {
         None => Bytes::from_static(b"{\"samples\":["),
@@ -132,13 +138,19 @@ async fn read(
         }
     };
     let pieces = pieces(head, samples, Bytes::from_static(b"]}"), json);
-    answers::answer(&visit, "application/json", room, pieces).await
+    answers::answer(&visit, kind_of(false), room, pieces).await
 }
 
-fn bounds(range: &Range, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
+/// The span asked for: up to now, and of some length, where nothing else is said.
+pub(super) fn bounds(
+    from: Option<QueryTime>,
+    to: Option<QueryTime>,
+    length: i64,
+    now: Timestamp,
+) -> Result<(Timestamp, Timestamp), Failure> {
     // What is stored this very moment is part of "now".
-    let to = range.to.map_or(now.saturating_add(1), |time| time.0);
-    let from = range.from.map_or(to.saturating_add(-RANGE_NANOS), |time| time.0);
+    let to = to.map_or(now.saturating_add(1), |time| time.0);
+    let from = from.map_or(to.saturating_add(-length), |time| time.0);
     in_order(from, to)?;
     Ok((from, to))
 }
@@ -159,6 +171,11 @@ pub(super) fn wants_csv(headers: &HeaderMap) -> bool {
 pub(super) fn wants(headers: &HeaderMap, media_type: &str) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with(media_type)))
+}
+
+/// The media type of an answer that is one of the two.
+pub(super) fn kind_of(csv: bool) -> &'static str {
+    if csv { CSV } else { "application/json" }
 }
 
 /// Samples by time, page by page: as many as are there never stand in memory together.
@@ -249,8 +266,7 @@ fn pieces(
             Ok::<_, Failure>(Some((bytes, (pages, 0, first))))
         }
     });
-    let ends = |bytes| stream::iter([Ok(bytes)]);
-    ends(head).chain(chunks).chain(ends(tail))
+    answers::between(head, chunks, tail)
 }
 
 /// How many of some samples are written at once: one at the least.
@@ -471,7 +487,7 @@ impl Lookup for Visit {
         self.directory(|view| {
             let tag = view.tag(&id.to_ascii_lowercase());
             let tag = tag.filter(|tag| self.sees(view.grade_of_tag(tag)));
-            let facts = tag.map(|tag| TagFacts { tag: tag.tag, data_type: tag.data_type });
+            let facts = tag.map(|tag| facts(tag));
             let unknown = || format!("there is no tag {id}");
             facts.ok_or_else(|| Failure::new(ProblemCode::UnknownTag, unknown()))
         })?

@@ -15,6 +15,7 @@ use weir_model::Identifier;
 use weir_twin::Tag;
 
 use super::input::{DevicePatch, PointInput};
+use crate::blocking::blocking;
 use crate::body::Query;
 use crate::door::Visit;
 use crate::failure::Failure;
@@ -119,8 +120,7 @@ pub(super) async fn export(
     visit: Visit,
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, Failure> {
-    let written = tokio::task::spawn_blocking(move || write(&state, &visit, &query)).await;
-    let bytes = written.map_err(|error| Failure::internal("write a table", &error))??;
+    let bytes = blocking("write a table", move || write(&state, &visit, &query)).await??;
     let name = super::super::header("attachment; filename=\"devices.csv\"".to_owned());
     let kind = super::super::header("text/csv; charset=utf-8".to_owned());
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], bytes).into_response())

@@ -11,6 +11,7 @@ use weir_twin::Draft;
 
 use super::lines::{CellFault, Line, Table};
 use super::{DEVICE, OF_DEVICE, OF_POINT};
+use crate::blocking::blocking;
 use crate::body::{self, Query};
 use crate::door::Visit;
 use crate::failure::Failure;
@@ -90,8 +91,7 @@ pub(in crate::routes::devices) async fn import(
         return Err(Failure::new(ProblemCode::UnsupportedMediaType, detail));
     }
     let bytes = body::read(packed, TABLE_BYTES_MAX).await?;
-    let reading = tokio::task::spawn_blocking(move || Table::read(&bytes)).await;
-    let table = reading.map_err(|error| Failure::internal("read a table", &error))??;
+    let table = blocking("read a table", move || Table::read(&bytes)).await??;
     let planner = visit.clone();
     let report = visit.change_many("device.import", move |snap, commit| {
         let import = Import::new(&planner, &table, snap, commit)?;
