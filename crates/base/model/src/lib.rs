@@ -46,7 +46,9 @@ pub use quality::{Quality, QualityError, Severity};
 pub use retention::{
     Keep, RETENTION_DAYS_MAX, RETENTION_RULES_MAX, Retention, RetentionError, RetentionRule,
 };
-pub use rows::{AssetRow, RollupNumbers, RollupRow, RollupStep, RollupsWanted, TagRow};
+pub use rows::{
+    AssetRow, RollupNumbers, RollupRow, RollupStep, RollupsWanted, SqlParameter, TagRow,
+};
 pub use samples::{Kind, Samples, SamplesError};
 pub use time::{Timestamp, TimestampError};
 pub use unit::{Conversion, ConversionError, KnownUnit, UNIT_BYTES_MAX, Unit, UnitError};

@@ -122,3 +122,22 @@ pub struct RollupNumbers {
     /// The last.
     pub last: f64,
 }
+
+/// The value of a parameter of an SQL statement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SqlParameter {
+    /// No value.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A signed integer.
+    I64(i64),
+    /// An unsigned integer.
+    U64(u64),
+    /// A double.
+    F64(f64),
+    /// A text.
+    Text(String),
+    /// A time, in nanoseconds since 1970 in UTC.
+    Time(i64),
+}

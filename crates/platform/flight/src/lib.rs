@@ -29,5 +29,5 @@ mod tests;
 
 pub use host::{Description, Failure, Host, Rows, Table};
 pub use server::{SERVICE, Server};
-pub use statement::{Parameter, Statement};
+pub use statement::Statement;
 pub use tonic::Code;

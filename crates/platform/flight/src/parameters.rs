@@ -12,9 +12,9 @@ use arrow_flight::error::FlightError;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use tonic::Status;
+use weir_model::SqlParameter;
 
 use crate::messages::Check;
-use crate::statement::Parameter;
 
 /// Most parameters of a statement.
 pub(crate) const PARAMETERS_MAX: usize = 256;
@@ -28,7 +28,7 @@ pub(crate) const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Reads the parameters of one execution.
 pub(crate) async fn read(
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
-) -> Result<Vec<Parameter>, Status> {
+) -> Result<Vec<SqlParameter>, Status> {
     let mut check = Check::new();
     let messages = messages.take(MESSAGES_MAX).map(move |message| {
         let message = message?;
@@ -41,7 +41,7 @@ pub(crate) async fn read(
     reading.unwrap_or_else(|_| Err(unreadable("the columns are damaged")))
 }
 
-async fn first_row(mut batches: FlightRecordBatchStream) -> Result<Vec<Parameter>, Status> {
+async fn first_row(mut batches: FlightRecordBatchStream) -> Result<Vec<SqlParameter>, Status> {
     let mut row = None;
     while let Some(batch) = batches.next().await {
         let batch = batch.map_err(|error| match error {
@@ -66,7 +66,7 @@ pub(crate) fn unreadable(why: &str) -> Status {
     Status::invalid_argument(format!("the parameters cannot be read: {why}"))
 }
 
-fn values(batch: &RecordBatch) -> Result<Vec<Parameter>, Status> {
+fn values(batch: &RecordBatch) -> Result<Vec<SqlParameter>, Status> {
     if batch.num_columns() > PARAMETERS_MAX {
         let text = format!("a statement has at most {PARAMETERS_MAX} parameters");
         return Err(Status::invalid_argument(text));
@@ -83,7 +83,7 @@ fn values(batch: &RecordBatch) -> Result<Vec<Parameter>, Status> {
             Status::invalid_argument(text)
         };
         match value(column).map_err(unfit)? {
-            Parameter::Text(text) if text.len() > TEXT_BYTES_MAX => Err(too_long(place)),
+            SqlParameter::Text(text) if text.len() > TEXT_BYTES_MAX => Err(too_long(place)),
             fit => Ok(fit),
         }
     };
@@ -96,25 +96,25 @@ fn too_long(place: usize) -> Status {
 }
 
 /// The value of a column of one row.
-fn value(column: &ArrayRef) -> Result<Parameter, ArrowError> {
+fn value(column: &ArrayRef) -> Result<SqlParameter, ArrowError> {
     use DataType as D;
     let to = |kind: D| cast(column, &kind);
     if column.is_null(0) || *column.data_type() == D::Null {
-        return Ok(Parameter::Null);
+        return Ok(SqlParameter::Null);
     }
     Ok(match column.data_type() {
-        D::Boolean => Parameter::Bool(column.as_boolean().value(0)),
+        D::Boolean => SqlParameter::Bool(column.as_boolean().value(0)),
         D::Int8 | D::Int16 | D::Int32 | D::Int64 => {
-            Parameter::I64(to(D::Int64)?.as_primitive::<Int64Type>().value(0))
+            SqlParameter::I64(to(D::Int64)?.as_primitive::<Int64Type>().value(0))
         }
         D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64 => {
-            Parameter::U64(to(D::UInt64)?.as_primitive::<UInt64Type>().value(0))
+            SqlParameter::U64(to(D::UInt64)?.as_primitive::<UInt64Type>().value(0))
         }
         D::Float16 | D::Float32 | D::Float64 => {
-            Parameter::F64(to(D::Float64)?.as_primitive::<Float64Type>().value(0))
+            SqlParameter::F64(to(D::Float64)?.as_primitive::<Float64Type>().value(0))
         }
         D::Utf8 | D::LargeUtf8 | D::Utf8View => {
-            Parameter::Text(to(D::Utf8)?.as_string::<i32>().value(0).to_owned())
+            SqlParameter::Text(to(D::Utf8)?.as_string::<i32>().value(0).to_owned())
         }
         D::Timestamp(..) | D::Date32 | D::Date64 => {
             // A time without a zone is one in UTC.
@@ -124,7 +124,7 @@ fn value(column: &ArrayRef) -> Result<Parameter, ArrowError> {
             // One that nanoseconds cannot say becomes null where it is cast.
             let fits = arrow_array::Array::is_valid(time, 0);
             let beyond = || ArrowError::CastError("beyond the years 1677 to 2262".to_owned());
-            Parameter::Time(fits.then(|| time.value(0)).ok_or_else(beyond)?)
+            SqlParameter::Time(fits.then(|| time.value(0)).ok_or_else(beyond)?)
         }
         D::Dictionary(_, kind) => value(&to(kind.as_ref().clone())?)?,
         other => return Err(ArrowError::NotYetImplemented(other.to_string())),

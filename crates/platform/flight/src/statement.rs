@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 use tonic::Status;
+use weir_model::SqlParameter;
 
 use crate::parameters::PARAMETERS_MAX;
 
@@ -18,26 +19,7 @@ pub struct Statement {
     /// Its text.
     pub sql: String,
     /// The values of `$1`, `$2` and so on; none before they are bound.
-    pub parameters: Vec<Parameter>,
-}
-
-/// The value of a parameter.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Parameter {
-    /// No value.
-    Null,
-    /// A truth value.
-    Bool(bool),
-    /// A signed integer.
-    I64(i64),
-    /// An unsigned integer.
-    U64(u64),
-    /// A double.
-    F64(f64),
-    /// A text.
-    Text(String),
-    /// A time, in nanoseconds since 1970 in UTC.
-    Time(i64),
+    pub parameters: Vec<SqlParameter>,
 }
 
 /// What a ticket or a prepared statement holds: the statement itself. It needs no seal, as it is run with
@@ -119,27 +101,27 @@ impl Held {
 
     /// What it holds.
     pub(crate) fn statement(self) -> Statement {
-        let parameters = self.parameters.into_iter().map(Parameter::from).collect();
+        let parameters = self.parameters.into_iter().map(SqlParameter::from).collect();
         Statement { sql: self.sql, parameters }
     }
 }
 
-impl From<Parameter> for HeldParameter {
-    fn from(parameter: Parameter) -> Self {
+impl From<SqlParameter> for HeldParameter {
+    fn from(parameter: SqlParameter) -> Self {
         let value = match parameter {
-            Parameter::Null => None,
-            Parameter::Bool(value) => Some(HeldValue::Bool(value)),
-            Parameter::I64(value) => Some(HeldValue::I64(value)),
-            Parameter::U64(value) => Some(HeldValue::U64(value)),
-            Parameter::F64(value) => Some(HeldValue::F64(value)),
-            Parameter::Text(value) => Some(HeldValue::Text(value)),
-            Parameter::Time(value) => Some(HeldValue::Time(value)),
+            SqlParameter::Null => None,
+            SqlParameter::Bool(value) => Some(HeldValue::Bool(value)),
+            SqlParameter::I64(value) => Some(HeldValue::I64(value)),
+            SqlParameter::U64(value) => Some(HeldValue::U64(value)),
+            SqlParameter::F64(value) => Some(HeldValue::F64(value)),
+            SqlParameter::Text(value) => Some(HeldValue::Text(value)),
+            SqlParameter::Time(value) => Some(HeldValue::Time(value)),
         };
         Self { value }
     }
 }
 
-impl From<HeldParameter> for Parameter {
+impl From<HeldParameter> for SqlParameter {
     fn from(held: HeldParameter) -> Self {
         match held.value {
             None => Self::Null,

@@ -13,8 +13,9 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::watch;
 use tonic::Code;
+use weir_model::SqlParameter;
 
-use crate::{Description, Failure, Host, Parameter, Rows, Statement, Table};
+use crate::{Description, Failure, Host, Rows, Statement, Table};
 
 /// Rows of one batch of the long answers.
 const ROWS: usize = 1000;
@@ -104,7 +105,7 @@ impl Host for Stub {
             let batches = match &*statement.sql {
                 "echo" => {
                     let texts = statement.parameters.iter().map(|parameter| match parameter {
-                        Parameter::Null => None,
+                        SqlParameter::Null => None,
                         other => Some(format!("{other:?}")),
                     });
                     let texts = Arc::new(texts.collect::<StringArray>());

@@ -68,10 +68,9 @@ impl Historian {
         let of_tenant = view.version.blocks().map(|block| block.entry());
         let of_tenant = of_tenant.filter(|entry| entry.tenant == tenant);
         let blocks = of_tenant.map(|entry| (entry.time_min, entry.time_max));
-        let frozen = view.frozen.as_ref().map(|(table, _)| table);
-        let tables = [Some(&view.active), frozen].into_iter().flatten();
-        let memory = tables
-            .filter_map(|table| table.read().unwrap_or_else(PoisonError::into_inner).times(tenant));
+        let memory = view.tables().filter_map(|(table, _)| {
+            table.read().unwrap_or_else(PoisonError::into_inner).times(tenant)
+        });
         let spans = blocks.chain(memory);
         let span = spans.reduce(|(a, b), (from, to)| (a.min(from), b.max(to)))?;
         Some((Timestamp::from_nanos(span.0), Timestamp::from_nanos(span.1)))

@@ -9,7 +9,7 @@ mod files;
 pub(crate) mod log;
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub(crate) use files::{block_files, entry_of_file};
 use crate::block::Block;
 use crate::disk::{Disk, LocalDisk};
 use crate::manifest::{self, Manifest};
-use crate::{Historian, HistorianError, checkpoint};
+use crate::{Historian, HistorianError, checkpoint, recovery};
 
 /// Something that is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -326,16 +326,11 @@ impl<'a> Check<'a> {
 /// Takes a folder for as long as the file is open. A folder that nobody can write needs no lock.
 pub(crate) fn lock(dir: &Path) -> Result<Option<File>, HistorianError> {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    let path = dir.join("lock");
-    let file = match OpenOptions::new().write(true).create(true).truncate(false).open(&path) {
-        Err(error) if matches!(error.kind(), ReadOnlyFilesystem | PermissionDenied) => {
-            return Ok(None);
+    match recovery::open_lock(dir) {
+        Err(error) if matches!(error.kind(), ReadOnlyFilesystem | PermissionDenied) => Ok(None),
+        file => {
+            let file = file.map_err(HistorianError::io("open", &dir.join("lock")))?;
+            recovery::hold(dir, file).map(Some)
         }
-        file => file.map_err(HistorianError::io("open", &path))?,
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(HistorianError::AlreadyOpen { dir: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(HistorianError::io("lock", &path)(error)),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -15,6 +15,7 @@ use crate::disk::{Disk, LocalDisk};
 use crate::downsample::Downsampler;
 use crate::keeper::Keeper;
 use crate::log::record;
+use crate::memory::Table;
 use crate::queue::Job;
 use crate::row::Row;
 use crate::scan::Scan;
@@ -273,10 +274,9 @@ impl Historian {
         let shared = self.shared();
         let counters = &shared.counters;
         let view = shared.view();
-        let frozen = view.frozen.as_ref().map(|(table, _)| table);
-        let tables = [Some(&view.active), frozen].into_iter().flatten();
-        let memory_bytes =
-            tables.map(|table| table.read().unwrap_or_else(PoisonError::into_inner).bytes()).sum();
+        let bytes_of =
+            |table: &RwLock<Table>| table.read().unwrap_or_else(PoisonError::into_inner).bytes();
+        let memory_bytes = view.tables().map(|(table, _)| bytes_of(table)).sum();
         Stats {
             samples: counters.samples.load(Ordering::Relaxed),
             position: counters.position.load(Ordering::Relaxed),

@@ -128,8 +128,7 @@ fn days_with(
 ) -> BTreeSet<i32> {
     let view = shared.view();
     let mut days: BTreeSet<i32> = BTreeSet::new();
-    let frozen = view.frozen.as_ref().map(|(table, _)| table);
-    for table in [Some(&view.active), frozen].into_iter().flatten() {
+    for (table, _) in view.tables() {
         days.extend(table.read().unwrap_or_else(PoisonError::into_inner).days(tenant));
     }
     for (_, blocks) in view.version.spans(tenant, i32::MIN, before.day()) {

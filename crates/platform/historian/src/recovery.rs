@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -25,13 +26,25 @@ const SEGMENT_BYTES_SET_MAX: u64 = SEGMENT_BYTES_MAX / 2;
 /// Takes the folder for this process, until the file is closed.
 pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<File, HistorianError> {
     disk::create_dir_all(disk, dir).map_err(HistorianError::io("create", dir))?;
-    let path = dir.join("lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-    let file = file.map_err(HistorianError::io("open", &path))?;
+    let file = open_lock(dir).map_err(HistorianError::io("open", &lock_path(dir)))?;
+    hold(dir, file)
+}
+
+fn lock_path(dir: &Path) -> PathBuf {
+    dir.join("lock")
+}
+
+/// Opens the file that is locked, which is made where it is missing.
+pub(crate) fn open_lock(dir: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).open(lock_path(dir))
+}
+
+/// Locks it.
+pub(crate) fn hold(dir: &Path, file: File) -> Result<File, HistorianError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(HistorianError::AlreadyOpen { dir: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(HistorianError::io("lock", &path)(error)),
+        Err(TryLockError::Error(error)) => Err(HistorianError::io("lock", &lock_path(dir))(error)),
     }
 }
 

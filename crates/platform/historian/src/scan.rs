@@ -29,6 +29,15 @@ pub(crate) struct View {
     pub(crate) deletions: Arc<Vec<Deletion>>,
 }
 
+impl View {
+    /// The tables, each with the position that its rows count as: what is in memory was stored after
+    /// all that is in blocks.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (&Arc<RwLock<Table>>, u64)> {
+        let frozen = self.frozen.as_ref().map(|(table, covered)| (table, *covered));
+        [Some((&self.active, u64::MAX)), frozen].into_iter().flatten()
+    }
+}
+
 /// The rows of one tag in order of time.
 pub(crate) struct Scan<'a> {
     blocks: &'a OpenBlocks,
@@ -55,9 +64,7 @@ impl<'a> Scan<'a> {
         if from >= to {
             return Ok(scan);
         }
-        // What is in memory was stored after all that is in blocks.
-        let frozen = view.frozen.as_ref().map(|(table, covered)| (table, *covered));
-        for (table, position) in [Some((&view.active, u64::MAX)), frozen].into_iter().flatten() {
+        for (table, position) in view.tables() {
             let table = Arc::clone(table);
             scan.merge.add(Cursor::memory(table, position, tenant, wanted))?;
         }

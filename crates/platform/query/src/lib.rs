@@ -29,6 +29,5 @@ mod tests;
 pub use answer::{Answer, Format};
 pub use engine::{Description, Engine, Limits, Rows, TableColumns};
 pub use error::QueryError;
-pub use parameters::Parameter;
 pub use session::{CATALOG, SCHEMA};
 pub use source::{Pages, RollupPages, Source, SourceError, Wanted};

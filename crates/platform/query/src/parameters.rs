@@ -9,39 +9,21 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use weir_model::SqlParameter;
 
 use crate::error::QueryError;
 use crate::statement::STATEMENT_BYTES_MAX;
 
-/// The value of a parameter.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Parameter {
-    /// No value.
-    Null,
-    /// A truth value.
-    Bool(bool),
-    /// A signed integer.
-    I64(i64),
-    /// An unsigned integer.
-    U64(u64),
-    /// A double.
-    F64(f64),
-    /// A text.
-    Text(String),
-    /// A time, in nanoseconds since 1970 in UTC.
-    Time(i64),
-}
-
-impl From<Parameter> for ScalarValue {
-    fn from(parameter: Parameter) -> Self {
-        match parameter {
-            Parameter::Null => Self::Null,
-            Parameter::Bool(value) => Self::Boolean(Some(value)),
-            Parameter::I64(value) => Self::Int64(Some(value)),
-            Parameter::U64(value) => Self::UInt64(Some(value)),
-            Parameter::F64(value) => Self::Float64(Some(value)),
-            Parameter::Text(value) => Self::Utf8View(Some(value)),
-            Parameter::Time(nanos) => Self::TimestampNanosecond(Some(nanos), Some("UTC".into())),
+fn scalar(parameter: SqlParameter) -> ScalarValue {
+    match parameter {
+        SqlParameter::Null => ScalarValue::Null,
+        SqlParameter::Bool(value) => ScalarValue::Boolean(Some(value)),
+        SqlParameter::I64(value) => ScalarValue::Int64(Some(value)),
+        SqlParameter::U64(value) => ScalarValue::UInt64(Some(value)),
+        SqlParameter::F64(value) => ScalarValue::Float64(Some(value)),
+        SqlParameter::Text(value) => ScalarValue::Utf8View(Some(value)),
+        SqlParameter::Time(nanos) => {
+            ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into()))
         }
     }
 }
@@ -85,7 +67,10 @@ pub(crate) fn numbered(sql: &str) -> Result<Cow<'_, str>, QueryError> {
 }
 
 /// Puts values in for the parameters, if there are any values.
-pub(crate) fn put_in(plan: LogicalPlan, values: Vec<Parameter>) -> Result<LogicalPlan, QueryError> {
+pub(crate) fn put_in(
+    plan: LogicalPlan,
+    values: Vec<SqlParameter>,
+) -> Result<LogicalPlan, QueryError> {
     let count = named(&plan)?.len();
     if values.is_empty() {
         return Ok(plan);
@@ -95,7 +80,7 @@ pub(crate) fn put_in(plan: LogicalPlan, values: Vec<Parameter>) -> Result<Logica
         let text = format!("the statement has {count} parameters, and {given} values were bound");
         return Err(QueryError::Statement(text));
     }
-    let values: Vec<ScalarValue> = values.into_iter().map(ScalarValue::from).collect();
+    let values: Vec<ScalarValue> = values.into_iter().map(scalar).collect();
     plan.with_param_values(values).map_err(|error| QueryError::of(error, 0))
 }
 

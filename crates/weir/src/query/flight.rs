@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use weir_flight::{Code, Failure, Host, Parameter, Statement};
+use weir_flight::{Code, Failure, Host, Statement};
 use weir_node::query::{FlightFailure, FlightVisitor};
 use weir_query::Engine;
 
@@ -35,21 +35,6 @@ fn failed(visitor: &FlightVisitor) -> impl Fn(weir_query::QueryError) -> Failure
     move |error| failure(visitor.failed(told(error)))
 }
 
-fn parameters(statement: &mut Statement) -> Vec<weir_query::Parameter> {
-    use weir_query::Parameter as P;
-    let parameters = std::mem::take(&mut statement.parameters).into_iter();
-    let parameters = parameters.map(|parameter| match parameter {
-        Parameter::Null => P::Null,
-        Parameter::Bool(value) => P::Bool(value),
-        Parameter::I64(value) => P::I64(value),
-        Parameter::U64(value) => P::U64(value),
-        Parameter::F64(value) => P::F64(value),
-        Parameter::Text(value) => P::Text(value),
-        Parameter::Time(nanos) => P::Time(nanos),
-    });
-    parameters.collect()
-}
-
 impl Host for Guest {
     fn caller(&self) -> String {
         self.visitor.caller()
@@ -63,10 +48,10 @@ impl Host for Guest {
 
     fn describe(
         &self,
-        mut statement: Statement,
+        statement: Statement,
     ) -> BoxFuture<'_, Result<weir_flight::Description, Failure>> {
-        let parameters = parameters(&mut statement);
-        let described = self.engine.describe(statement.sql, parameters, self.source());
+        let Statement { sql, parameters } = statement;
+        let described = self.engine.describe(sql, parameters, self.source());
         async move {
             let described = described.await.map_err(failed(&self.visitor))?;
             let weir_query::Description { columns, parameters } = described;
@@ -75,9 +60,9 @@ impl Host for Guest {
         .boxed()
     }
 
-    fn run(&self, mut statement: Statement) -> BoxFuture<'_, Result<weir_flight::Rows, Failure>> {
-        let parameters = parameters(&mut statement);
-        let opened = self.engine.open(statement.sql, parameters, self.source());
+    fn run(&self, statement: Statement) -> BoxFuture<'_, Result<weir_flight::Rows, Failure>> {
+        let Statement { sql, parameters } = statement;
+        let opened = self.engine.open(sql, parameters, self.source());
         async move {
             let rows = opened.await.map_err(failed(&self.visitor))?;
             let batches = rows.batches.map_err(failed(&self.visitor)).boxed();

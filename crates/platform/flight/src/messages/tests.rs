@@ -7,10 +7,10 @@ use arrow_ipc::CompressionType;
 use arrow_ipc::writer::IpcWriteOptions;
 use futures::{StreamExt, TryStreamExt, stream};
 use proptest::prelude::*;
+use weir_model::SqlParameter;
 
 use super::*;
 use crate::parameters::{TEXT_BYTES_MAX, read};
-use crate::statement::Parameter;
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -28,7 +28,7 @@ fn messages(columns: &[ArrayRef], compression: Option<CompressionType>) -> Vec<F
     runtime().block_on(encoder.try_collect()).unwrap()
 }
 
-fn bind(messages: Vec<FlightData>) -> Result<Vec<Parameter>, Status> {
+fn bind(messages: Vec<FlightData>) -> Result<Vec<SqlParameter>, Status> {
     runtime().block_on(read(stream::iter(messages).map(Ok)))
 }
 
@@ -69,7 +69,7 @@ fn compressed_columns_are_refused_before_they_are_decoded() {
 #[test]
 fn texts_and_messages_have_an_end() {
     let fits = bind(messages(&[text(TEXT_BYTES_MAX)], None)).unwrap();
-    assert_eq!(fits, [Parameter::Text("x".repeat(TEXT_BYTES_MAX))]);
+    assert_eq!(fits, [SqlParameter::Text("x".repeat(TEXT_BYTES_MAX))]);
     assert!(refused(messages(&[text(TEXT_BYTES_MAX + 1)], None)).contains("longer than"));
     let many: Vec<_> = (0..17).map(|_| text(TEXT_BYTES_MAX)).collect();
     assert!(refused(messages(&many, None)).contains("at most 1048576 bytes"));
@@ -90,7 +90,7 @@ fn only_plain_columns_are_decoded() {
     );
     let views: ArrayRef = Arc::new(StringViewArray::from(vec!["a text that is no inline one"]));
     let read = bind(messages(&[Arc::clone(&views)], None)).unwrap();
-    assert_eq!(read, [Parameter::Text("a text that is no inline one".to_owned())]);
+    assert_eq!(read, [SqlParameter::Text("a text that is no inline one".to_owned())]);
     let mut columns = Check::new();
     let words: DictionaryArray<Int32Type> = ["on"].into_iter().collect();
     for message in messages(&[Arc::new(words)], None) {

@@ -11,11 +11,12 @@ use futures::stream;
 use http_body_util::{BodyExt, Full};
 use proptest::prelude::*;
 use prost::Message;
+use weir_model::SqlParameter;
 
 use super::Stub;
 use crate::parameters;
 use crate::server::{SERVICE, Server};
-use crate::statement::{Held, Parameter, Statement};
+use crate::statement::{Held, Statement};
 
 const CALLS: [&str; 11] = [
     "Handshake",
@@ -140,15 +141,15 @@ proptest! {
     }
 }
 
-fn parameter() -> impl Strategy<Value = Parameter> {
+fn parameter() -> impl Strategy<Value = SqlParameter> {
     prop_oneof![
-        Just(Parameter::Null),
-        any::<bool>().prop_map(Parameter::Bool),
-        any::<i64>().prop_map(Parameter::I64),
-        any::<u64>().prop_map(Parameter::U64),
-        (-1e300..1e300).prop_map(Parameter::F64),
-        ".{0,20}".prop_map(Parameter::Text),
-        any::<i64>().prop_map(Parameter::Time),
+        Just(SqlParameter::Null),
+        any::<bool>().prop_map(SqlParameter::Bool),
+        any::<i64>().prop_map(SqlParameter::I64),
+        any::<u64>().prop_map(SqlParameter::U64),
+        (-1e300..1e300).prop_map(SqlParameter::F64),
+        ".{0,20}".prop_map(SqlParameter::Text),
+        any::<i64>().prop_map(SqlParameter::Time),
     ]
 }
 
@@ -167,7 +168,7 @@ fn good_parameters() -> Vec<FlightData> {
 fn good_parameters_are_read() {
     let read = parameters::read(stream::iter(good_parameters().into_iter().map(Ok)));
     let read = runtime().block_on(read).unwrap();
-    assert_eq!(read, [Parameter::F64(0.5), Parameter::Text("text".to_owned())]);
+    assert_eq!(read, [SqlParameter::F64(0.5), SqlParameter::Text("text".to_owned())]);
 }
 
 #[tokio::test]

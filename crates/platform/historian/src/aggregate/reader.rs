@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
         let stored = days_around(stored);
         let grid = Grid::new(&query, span);
         let mut in_memory = HashSet::new();
-        for table in tables(&view) {
+        for (table, _) in view.tables() {
             let table = table.read().unwrap_or_else(PoisonError::into_inner);
             let before = days_around((0, query.to.nanos())).1;
             table.tags_before(tenant, before, &mut in_memory);
@@ -202,9 +202,7 @@ impl<'a> Reader<'a> {
         let (_, to) = days_around((0, self.query.to.nanos()));
         let wanted = Wanted { tag: tag.0, from: i64::MIN, to };
         let mut merge = Merge::default();
-        let frozen = self.view.frozen.as_ref().map(|(table, covered)| (table, *covered));
-        for (table, position) in [Some((&self.view.active, u64::MAX)), frozen].into_iter().flatten()
-        {
+        for (table, position) in self.view.tables() {
             merge.add(Cursor::memory(Arc::clone(table), position, self.tenant, wanted))?;
         }
         let deletions = self.deletions(tag.0);
@@ -417,11 +415,6 @@ impl Sources {
     }
 }
 
-fn tables(view: &View) -> impl Iterator<Item = &std::sync::RwLock<crate::memory::Table>> {
-    let frozen = view.frozen.as_ref().map(|(table, _)| &**table);
-    [Some(&*view.active), frozen].into_iter().flatten()
-}
-
 /// A span that holds all samples of a tenant; empty where there are none.
 fn stored_span(view: &View, tenant: TenantId) -> (i64, i64) {
     let entries = view.version.blocks().map(|block: &Arc<Block>| block.entry());
@@ -430,7 +423,7 @@ fn stored_span(view: &View, tenant: TenantId) -> (i64, i64) {
     for entry in entries {
         span = (span.0.min(entry.time_min), span.1.max(entry.time_max.saturating_add(1)));
     }
-    for table in tables(view) {
+    for (table, _) in view.tables() {
         let days = table.read().unwrap_or_else(PoisonError::into_inner).days(tenant);
         if let (Some(first), Some(last)) = (days.first(), days.last()) {
             let (first, last) = (i64::from(*first), i64::from(*last));

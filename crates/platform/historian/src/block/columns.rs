@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use parquet::basic::Encoding;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::schema::types::ColumnDescPtr;
+use weir_model::push_run;
 
 use super::chunk::{Bounds, Chunk, Compressor};
 use super::encoding::{aligned_width, delta, hybrid};
@@ -225,7 +226,7 @@ struct Levels {
 
 impl Levels {
     fn push(&mut self, present: bool, count: usize) {
-        hybrid::push_run(&mut self.runs, present.into(), count as u32);
+        push_run(&mut self.runs, present.into(), count as u32);
         self.rows += count as u32;
         self.nulls += if present { 0 } else { count as u64 };
     }
@@ -355,7 +356,7 @@ impl BytesColumn {
         }
         self.levels.push(true, 1);
         match place {
-            Some(place) => hybrid::push_run(&mut self.runs, place, 1),
+            Some(place) => push_run(&mut self.runs, place, 1),
             None => put_bytes(&mut self.values, value),
         }
         Ok(())

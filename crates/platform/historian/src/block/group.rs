@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use parquet::basic::Encoding;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
+use weir_model::push_run;
 
 use super::chunk::{Bounds, Chunk, Compressor, io_error};
 use super::columns::{BytesColumn, DoubleColumn, Number, RunColumn, Scratch};
-use super::encoding::{delta, hybrid};
+use super::encoding::delta;
 use super::scale::{self, Scale};
 use super::schema::{column, kind};
 use super::steps;
@@ -277,7 +278,7 @@ impl Group {
         let choice = steps::choose(steps);
         let as_places = |scratch: &mut Scratch, out: &mut Vec<u8>, max: u8| {
             scratch.runs.clear();
-            steps.iter().for_each(|k| hybrid::push_run(&mut scratch.runs, *k as u32, 1));
+            steps.iter().for_each(|k| push_run(&mut scratch.runs, *k as u32, 1));
             steps::put_places(out, max, &scratch.runs, &mut scratch.literals);
         };
         let mut encoding = Encoding::DELTA_BINARY_PACKED;

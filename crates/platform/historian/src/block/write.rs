@@ -9,13 +9,12 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
-use weir_model::{Kind, NumberRange, Samples, TenantId, Timestamp, Value};
+use weir_model::{Kind, NumberRange, Samples, TenantId, Timestamp, Value, push_run};
 
 use super::array;
 use super::bounds;
 use super::checksum::{ChecksumWriter, METADATA_KEY};
 use super::chunk::io_error;
-use super::encoding::hybrid;
 use super::group::{Group, Pending, Press};
 use super::schema::{FORMAT, FORMAT_KEY, column, schema};
 use super::{BlockEntry, path};
@@ -160,7 +159,7 @@ impl BlockWriter {
                 self.push_value(samples.value(from).as_ref())?;
             } else {
                 for run in samples.kinds()[from..to].chunk_by(|a, b| a == b) {
-                    hybrid::push_run(&mut self.pending.kinds, run[0] as u32, run.len() as u32);
+                    push_run(&mut self.pending.kinds, run[0] as u32, run.len() as u32);
                 }
                 self.pending.numbers.extend_from_slice(&samples.words()[from..to]);
                 self.group.text.skip(to - from);
@@ -198,7 +197,7 @@ impl BlockWriter {
         entry.time_min = entry.time_min.min(first.nanos());
         entry.time_max = entry.time_max.max(last.nanos());
         entry.position_max = entry.position_max.max(position);
-        hybrid::push_run(&mut self.pending.tags, tag, times.len() as u32);
+        push_run(&mut self.pending.tags, tag, times.len() as u32);
         self.pending.times.extend(times.iter().map(|time| time.nanos()));
         self.group.position.push(position, times.len());
         Ok(())
@@ -215,7 +214,7 @@ impl BlockWriter {
         if let Some(value) = value.filter(|_| kind == Kind::Array) {
             array::encode(value, &mut self.scratch);
         }
-        hybrid::push_run(&mut self.pending.kinds, kind as u32, 1);
+        push_run(&mut self.pending.kinds, kind as u32, 1);
         self.pending.numbers.push(number);
         match text {
             Some(text) => group.text.push(text, &mut press.compressor, &mut press.scratch)?,

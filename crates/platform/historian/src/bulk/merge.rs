@@ -179,11 +179,8 @@ type InMemory<'a> = (&'a Arc<std::sync::RwLock<crate::memory::Table>>, u64, (i64
 impl Merging {
     /// The tables that have rows.
     fn memory(&self) -> Vec<InMemory<'_>> {
-        // What is in memory was stored after all that is in blocks.
-        let frozen = self.view.frozen.as_ref().map(|(table, covered)| (table, *covered));
-        let tables = [Some((&self.view.active, u64::MAX)), frozen].into_iter().flatten();
         let (from, to) = (self.wanted.from.nanos(), self.wanted.to.nanos());
-        let with_rows = tables.filter_map(|(table, position)| {
+        let with_rows = self.view.tables().filter_map(|(table, position)| {
             let times = table.read().unwrap_or_else(PoisonError::into_inner).times(self.tenant);
             let span = times.filter(|(first, last)| *first < to && *last >= from)?;
             Some((table, position, span))

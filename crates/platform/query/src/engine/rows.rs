@@ -15,11 +15,12 @@ use futures::stream::{self, BoxStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use weir_model::SqlParameter;
 
 use super::{Engine, GRACE, Limits};
 use crate::error::QueryError;
 use crate::functions::text_bytes;
-use crate::parameters::{self, Parameter};
+use crate::parameters;
 use crate::source::Source;
 use crate::{session, statement, tables};
 
@@ -67,7 +68,7 @@ impl Engine {
     pub async fn describe(
         &self,
         sql: String,
-        parameters: Vec<Parameter>,
+        parameters: Vec<SqlParameter>,
         source: Arc<dyn Source>,
     ) -> Result<Description, QueryError> {
         let (end, turn) = self.turn(&self.plans).await?;
@@ -91,7 +92,7 @@ impl Engine {
     pub async fn open(
         &self,
         sql: String,
-        parameters: Vec<Parameter>,
+        parameters: Vec<SqlParameter>,
         source: Arc<dyn Source>,
     ) -> Result<Rows, QueryError> {
         let (end, turn) = self.turn(&self.turns).await?;
@@ -206,7 +207,7 @@ fn open(source: Arc<dyn Source>, memory: usize) -> Result<SessionContext, QueryE
 async fn plan(
     session: &SessionContext,
     sql: &str,
-    parameters: Vec<Parameter>,
+    parameters: Vec<SqlParameter>,
     memory: usize,
 ) -> Result<LogicalPlan, QueryError> {
     let failed = |error| QueryError::of(error, memory);
@@ -220,7 +221,7 @@ async fn plan(
 
 async fn give_rows(
     sql: String,
-    parameters: Vec<Parameter>,
+    parameters: Vec<SqlParameter>,
     source: Arc<dyn Source>,
     limits: &Limits,
     tell: oneshot::Sender<SchemaRef>,

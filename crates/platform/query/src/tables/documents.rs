@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use weir_model::{AssetRow, TagRow};
 
-use super::predicate::{Names, Predicate};
+use super::predicate::{self, Names, Predicate};
 use super::unreadable;
 use crate::source::{Source, Wanted};
 
@@ -116,8 +116,7 @@ impl TableProvider for DocumentTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let asked = filters.iter().filter_map(|filter| self.asks(filter));
-        let ids = asked.fold(Predicate::ALL, Predicate::and).ids;
+        let ids = predicate::asked(filters, |filter| self.asks(filter)).ids;
         let rows = self.rows(ids.as_ref())?;
         let table = MemTable::try_new(self.kind.schema(), vec![vec![rows]])?;
         table.scan(session, projection, &[], limit).await
@@ -127,11 +126,7 @@ impl TableProvider for DocumentTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let how = |filter: &&Expr| match self.asks(filter) {
-            Some(_) => TableProviderFilterPushDown::Exact,
-            None => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(how).collect())
+        Ok(predicate::taken_over(filters, |filter| self.asks(filter)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{Between, InList};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
 use weir_model::{NumberRange, Severities, Severity};
 
 /// The rows that a condition lets through, exactly.
@@ -31,6 +31,23 @@ pub(super) struct Names {
     pub(super) time: bool,
     /// Whether there are `value` and `quality`.
     pub(super) samples: bool,
+}
+
+/// What some filters ask together, as far as `asks` understands them.
+pub(super) fn asked(filters: &[Expr], asks: impl Fn(&Expr) -> Option<Predicate>) -> Predicate {
+    filters.iter().filter_map(asks).fold(Predicate::ALL, Predicate::and)
+}
+
+/// What a table takes over of each filter: all of those that `asks` understands, nothing of others.
+pub(super) fn taken_over(
+    filters: &[&Expr],
+    asks: impl Fn(&Expr) -> Option<Predicate>,
+) -> Vec<TableProviderFilterPushDown> {
+    let how = |filter: &&Expr| match asks(filter) {
+        Some(_) => TableProviderFilterPushDown::Exact,
+        None => TableProviderFilterPushDown::Unsupported,
+    };
+    filters.iter().map(how).collect()
 }
 
 impl Predicate {

@@ -20,11 +20,15 @@ use futures::{StreamExt, TryStreamExt, stream};
 use weir_model::{RollupNumbers, RollupRow, RollupStep, RollupsWanted, TagId, Timestamp, push_run};
 
 use super::page::{Ids, time_type};
-use super::predicate::{Names, Predicate};
+use super::predicate::{self, Names, Predicate};
 use super::unreadable;
 use crate::source::Source;
 
 const NAMES: Names = Names { id: "tag", samples: false, time: true };
+
+fn asks(filter: &Expr) -> Option<Predicate> {
+    Predicate::of(filter, NAMES)
+}
 
 /// A column's name, and what it has of a row.
 type Of<T> = (&'static str, fn(&RollupRow) -> Option<T>);
@@ -110,8 +114,7 @@ impl TableProvider for RollupTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let asked = filters.iter().filter_map(|filter| Predicate::of(filter, NAMES));
-        let asked = asked.fold(Predicate::ALL, Predicate::and);
+        let asked = predicate::asked(filters, asks);
         let mut tags = self.source.numbers(asked.ids.as_ref()).map_err(unreadable)?;
         tags.sort_by(|a, b| a.1.cmp(&b.1));
         let wanted = RollupsWanted {
@@ -149,11 +152,7 @@ impl TableProvider for RollupTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let how = |filter: &&Expr| match Predicate::of(filter, NAMES) {
-            Some(_) => TableProviderFilterPushDown::Exact,
-            None => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(how).collect())
+        Ok(predicate::taken_over(filters, asks))
     }
 }
 

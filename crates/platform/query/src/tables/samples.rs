@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::page;
-use super::predicate::{Names, Predicate};
+use super::predicate::{self, Names, Predicate};
 use super::scan::SamplesScan;
 use super::unreadable;
 use crate::source::Source;
@@ -74,7 +74,7 @@ impl TableProvider for SamplesTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let asked = filters.iter().filter_map(asks).fold(Predicate::ALL, Predicate::and);
+        let asked = predicate::asked(filters, asks);
         let tags = self.source.numbers(asked.ids.as_ref()).map_err(unreadable)?;
         let scan = SamplesScan::new(self.which, Arc::clone(&self.source), tags, asked)?;
         let scan = scan.of_columns(projection)?.with_limit(limit);
@@ -85,10 +85,6 @@ impl TableProvider for SamplesTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let how = |filter: &&Expr| match asks(filter) {
-            Some(_) => TableProviderFilterPushDown::Exact,
-            None => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(how).collect())
+        Ok(predicate::taken_over(filters, asks))
     }
 }

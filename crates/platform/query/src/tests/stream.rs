@@ -7,16 +7,17 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use futures::{StreamExt, TryStreamExt};
 use proptest::prelude::*;
+use weir_model::SqlParameter;
 
 use super::{Plant, START};
 use crate::parameters::numbered;
-use crate::{Engine, Limits, Parameter, QueryError, Rows, Source};
+use crate::{Engine, Limits, QueryError, Rows, Source};
 
 fn engine() -> Engine {
     Engine::new(Limits::default()).unwrap()
 }
 
-async fn open(engine: &Engine, sql: &str, values: Vec<Parameter>) -> Result<Rows, QueryError> {
+async fn open(engine: &Engine, sql: &str, values: Vec<SqlParameter>) -> Result<Rows, QueryError> {
     engine.open(sql.to_owned(), values, Arc::new(Plant::small())).await
 }
 
@@ -89,23 +90,24 @@ async fn describing_reads_nothing() {
 #[tokio::test]
 async fn parameters_are_values_and_never_text() {
     let engine = engine();
-    let values = async |sql: &str, parameters: Vec<Parameter>| -> Vec<Option<f64>> {
+    let values = async |sql: &str, parameters: Vec<SqlParameter>| -> Vec<Option<f64>> {
         let rows = open(&engine, sql, parameters).await.unwrap();
         let batches: Vec<_> = rows.batches.try_collect().await.unwrap();
         let columns = batches.iter().map(|batch| batch.column(0).as_primitive::<Float64Type>());
         columns.flat_map(|column| column.iter()).collect()
     };
-    let text = |text: &str| Parameter::Text(text.to_owned());
+    let text = |text: &str| SqlParameter::Text(text.to_owned());
     let by_tag = "SELECT value FROM samples WHERE tag = ? AND value >= ? ORDER BY time";
-    let found = values(by_tag, vec![text("88.100/p"), Parameter::I64(8)]).await;
+    let found = values(by_tag, vec![text("88.100/p"), SqlParameter::I64(8)]).await;
     assert_eq!(found, [Some(8.0), Some(9.0)]);
-    let found = values(by_tag, vec![text("' OR '1' = '1"), Parameter::F64(0.0)]).await;
+    let found = values(by_tag, vec![text("' OR '1' = '1"), SqlParameter::F64(0.0)]).await;
     assert!(found.is_empty(), "{found:?}");
     let by_time = "SELECT value FROM samples WHERE time > $2 AND tag = $1 AND $3";
-    let time = Parameter::Time(START + 8_500_000_000);
-    let found = values(by_time, vec![text("88.100/p"), time.clone(), Parameter::Bool(true)]).await;
+    let time = SqlParameter::Time(START + 8_500_000_000);
+    let found =
+        values(by_time, vec![text("88.100/p"), time.clone(), SqlParameter::Bool(true)]).await;
     assert_eq!(found, [Some(9.0)]);
-    let found = values(by_time, vec![text("88.100/p"), time, Parameter::Null]).await;
+    let found = values(by_time, vec![text("88.100/p"), time, SqlParameter::Null]).await;
     assert!(found.is_empty(), "{found:?}");
 
     let described = engine.describe(by_tag.to_owned(), Vec::new(), Arc::new(Plant::small()));
@@ -114,8 +116,8 @@ async fn parameters_are_values_and_never_text() {
     assert_eq!(kinds, [&DataType::Utf8, &DataType::Float64]);
     for (sql, parameters, told) in [
         (by_tag, vec![], "has 2 parameters; bind a value to each"),
-        (by_tag, vec![Parameter::Null], "has 2 parameters, and 1 values were bound"),
-        ("SELECT 1", vec![Parameter::Null], "has 0 parameters, and 1 values were bound"),
+        (by_tag, vec![SqlParameter::Null], "has 2 parameters, and 1 values were bound"),
+        ("SELECT 1", vec![SqlParameter::Null], "has 0 parameters, and 1 values were bound"),
         ("SELECT value FROM samples WHERE tag = $name", vec![], "has no number"),
         ("SELECT value FROM samples WHERE tag = $2", vec![], "numbered from $1 on"),
         ("SELECT value FROM samples WHERE tag = ? AND value = $1", vec![], "all as $1, $2"),

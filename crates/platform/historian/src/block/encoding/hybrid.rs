@@ -39,12 +39,3 @@ fn put_literals(out: &mut Vec<u8>, width: u32, literals: &mut Vec<u32>) {
         literals.clear();
     }
 }
-
-/// Adds to runs.
-pub(crate) fn push_run(runs: &mut Vec<(u32, u32)>, number: u32, count: u32) {
-    match runs.last_mut() {
-        Some((last, times)) if *last == number => *times += count,
-        _ if count == 0 => {}
-        _ => runs.push((number, count)),
-    }
-}
