@@ -54,23 +54,51 @@ pub(crate) fn run() -> Result<Counts> {
     rust::ignored_of(TARGETS, MEASUREMENT, &env)
 }
 
-/// Makes the virtual environment, unless the list of packages did not change since.
+/// Makes the virtual environment of the peers of drivers, broker and servers.
 pub(crate) fn python_peers() -> Result<PathBuf> {
-    let requirements = root().join("tests/interop/requirements.txt");
-    ensure!(requirements.is_file(), "there is no tests/interop/requirements.txt");
-    let venv = target().join("venv");
-    let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let version = process::output(process::command("python3").arg("--version"))?;
-    let path = venv.to_string_lossy().into_owned();
-    let stamp = Stamp::of("venv", &[Path::new(&requirements)], &[&version, &path], &[])?;
-    if !(stamp.is_fresh() && python.exists()) {
-        process::run(process::command("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-        let mut pip = process::command(&python.to_string_lossy());
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        process::run(pip.arg("--requirement").arg(&requirements))?;
-        stamp.set()?;
+    Venv::of("venv", "tests/interop/requirements.txt")?.make()
+}
+
+/// A virtual environment below the target folder that has the packages of a list.
+pub(crate) struct Venv {
+    folder: PathBuf,
+    requirements: PathBuf,
+    stamp: Stamp,
+}
+
+impl Venv {
+    /// The environment of this name for a list of packages.
+    pub(crate) fn of(name: &str, requirements: &str) -> Result<Self> {
+        let (folder, list) = (target().join(name), root().join(requirements));
+        ensure!(list.is_file(), "there is no {requirements}");
+        let version = process::output(process::command("python3").arg("--version"))?;
+        let path = folder.to_string_lossy().into_owned();
+        let stamp = Stamp::of(name, &[Path::new(&list)], &[&version, &path], &[])?;
+        Ok(Self { folder, requirements: list, stamp })
     }
-    Ok(venv)
+
+    /// Whether it was made, and the list did not change since.
+    pub(crate) fn is_there(&self) -> bool {
+        self.stamp.is_fresh() && Self::python(&self.folder).exists()
+    }
+
+    /// Its folder; it is made unless it is there.
+    pub(crate) fn make(self) -> Result<PathBuf> {
+        if !self.is_there() {
+            let venv = ["-m", "venv", "--clear"];
+            process::run(process::command("python3").args(venv).arg(&self.folder))?;
+            let mut pip = process::command(&Self::python(&self.folder).to_string_lossy());
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+            process::run(pip.arg("--requirement").arg(&self.requirements))?;
+            self.stamp.set()?;
+        }
+        Ok(self.folder)
+    }
+
+    /// The interpreter of an environment.
+    pub(crate) fn python(folder: &Path) -> PathBuf {
+        folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
+    }
 }
 
 /// Installs the npm packages, unless their lock file did not change since.

@@ -110,6 +110,30 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// The JSON object that a command writes as its last line; the lines before it are shown as they come. An
+/// error when it fails.
+pub(crate) fn json(command: &mut Command) -> Result<serde_json::Value> {
+    let line = shown(command);
+    println!("$ {line}");
+    command.stdout(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("cannot start `{line}`"))?;
+    let output = child.stdout.take().context("the output was not piped")?;
+    let mut found = None;
+    for text in BufReader::new(output).lines() {
+        let text = text?;
+        match text.starts_with('{') {
+            true => found = Some(text),
+            false => println!("{text}"),
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{line}` failed ({status})");
+    }
+    let found = found.with_context(|| format!("`{line}` wrote no JSON"))?;
+    serde_json::from_str(&found).with_context(|| format!("`{line}` wrote {found}"))
+}
+
 /// Whether a program can be started from the search path.
 pub(crate) fn exists(program: &str) -> bool {
     env::var_os("PATH").is_some_and(|path| {

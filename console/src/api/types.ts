@@ -535,3 +535,66 @@ export interface Checkpoint {
   /** The signed note. */
   checkpoint: string;
 }
+
+/** What is kept of samples, from most to least. */
+export type Keep = 'all' | 'minute' | 'hour' | 'day' | 'nothing';
+
+export interface RetentionRule {
+  after_days: number;
+  keep: Keep;
+}
+
+export interface Retention {
+  /** Each begins later than the one before it and keeps less. */
+  rules: RetentionRule[];
+  version: number;
+}
+
+/** The files of a tenant's day or month. */
+export interface HistorianSpan {
+  tenant: number;
+  /** The first day, in UTC. */
+  date: string;
+  days: number;
+  blocks: number;
+  rows: number;
+  bytes: number;
+  from: Time;
+  to: Time;
+}
+
+export interface HistorianContents {
+  spans: HistorianSpan[];
+  samples: number;
+  position: number;
+  log_bytes: number;
+  memory_bytes: number;
+  deletions: number;
+  quarantine_bytes: number;
+}
+
+export interface Lake {
+  url: string;
+  /** `starting`, `copying`, `following`, `failing` or `ended`. */
+  state: string;
+  version: number | null;
+  files: number;
+  bytes: number;
+  position: number | null;
+  committed: Time | null;
+  as_of: Time | null;
+  behind_s: number | null;
+  commits: number;
+  uploaded_files: number;
+  uploaded_bytes: number;
+  failures: number;
+  error: string | null;
+  advice: string | null;
+  waiting: string[];
+}
+
+/** The rows that a statement gave. */
+export interface QueryRows {
+  columns: { name: string; type: string }[];
+  rows: Value[][];
+}

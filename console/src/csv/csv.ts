@@ -27,7 +27,8 @@ export function downloadJson(name: string, text: string): void {
   download(name, new Blob([text], { type: 'application/json' }));
 }
 
-function download(name: string, content: Blob): void {
+/** Hands anything to the browser as a file. */
+export function download(name: string, content: Blob): void {
   const url = URL.createObjectURL(content);
   const link = document.createElement('a');
   link.href = url;
@@ -38,7 +39,7 @@ function download(name: string, content: Blob): void {
 }
 
 /** `weir-tags-20261123-080005.csv`. */
-export function fileName(what: string, now: Date, ending: 'csv' | 'json' = 'csv'): string {
+export function fileName(what: string, now: Date, ending: 'csv' | 'json' | 'arrow' = 'csv'): string {
   const stamp = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
   return `weir-${what.replace(/[^\p{L}\p{N}._-]+/gu, '-')}-${stamp.replace(/[-:]/g, '').replace('T', '-')}.${ending}`;
 }

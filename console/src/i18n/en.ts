@@ -1,7 +1,9 @@
 import { connect } from './en-connect';
+import { history } from './en-history';
 
 const en = {
   ...connect,
+  ...history,
   action: {
     back: 'Back',
     cancel: 'Cancel',
@@ -29,9 +31,11 @@ const en = {
     overview: 'Overview',
     tags: 'Tags',
     trend: 'Trend',
+    sql: 'SQL',
     devices: 'Devices',
     broker: 'MQTT broker',
     opcua: 'OPC UA server',
+    historian: 'Historian',
     identify: 'Identifiers',
     audit: 'Audit',
     users: 'Users',

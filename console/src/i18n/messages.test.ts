@@ -20,7 +20,7 @@ function sources(): string {
   const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' });
   return files
     .filter(
-      (file) => /\.tsx?$/.test(file) && !file.endsWith('.test.ts') && !/i18n[\\/](en|zh-CN)(-connect)?\.ts$/.test(file),
+      (file) => /\.tsx?$/.test(file) && !file.endsWith('.test.ts') && !/i18n[\\/](en|zh-CN)(-\w+)?\.ts$/.test(file),
     )
     .map((file) => readFileSync(join(SOURCE, file), 'utf8'))
     .join('\n');

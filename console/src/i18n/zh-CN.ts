@@ -1,8 +1,10 @@
 import type { Messages } from './en';
 import { connect } from './zh-CN-connect';
+import { history } from './zh-CN-history';
 
 const zh: Messages = {
   ...connect,
+  ...history,
   action: {
     back: '返回',
     cancel: '取消',
@@ -30,9 +32,11 @@ const zh: Messages = {
     overview: '总览',
     tags: '测点',
     trend: '趋势',
+    sql: 'SQL 查询',
     devices: '采集设备',
     broker: 'MQTT 代理',
     opcua: 'OPC UA 服务器',
+    historian: '历史库',
     identify: '标识解析',
     audit: '审计',
     users: '用户',

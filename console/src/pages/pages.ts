@@ -69,6 +69,12 @@ export const PAGES: readonly PageEntry[] = [
     under: '/devices',
   },
   {
+    path: '/sql',
+    component: lazy(() => import('./sql/SqlPage')),
+    needs: 'sample:read',
+    nav: { label: 'nav.sql', icon: 'query' },
+  },
+  {
     path: '/broker',
     component: lazy(() => import('./broker/BrokerPage')),
     needs: 'device:read',
@@ -79,6 +85,12 @@ export const PAGES: readonly PageEntry[] = [
     component: lazy(() => import('./opcua/OpcUaPage')),
     needs: 'node:read',
     nav: { label: 'nav.opcua', icon: 'server' },
+  },
+  {
+    path: '/historian',
+    component: lazy(() => import('./historian/HistorianPage')),
+    needs: 'retention:read',
+    nav: { label: 'nav.historian', icon: 'storage' },
   },
   {
     path: '/identify',

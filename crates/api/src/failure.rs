@@ -203,8 +203,17 @@ impl From<ResolverError> for Failure {
             ResolverError::Identifier(source) => {
                 Self::field(ProblemCode::InvalidValue, "/id", source.to_string())
             }
-            ResolverError::ForeignPrefix { .. } | ResolverError::SuffixTooLong { .. } => {
+            ResolverError::ForeignPrefix { .. }
+            | ResolverError::SuffixTooLong { .. }
+            | ResolverError::NotHomed(_) => {
                 Self::field(ProblemCode::InvalidValue, "/id", error.to_string())
+            }
+            ResolverError::Values(words) => {
+                Self::field(ProblemCode::InvalidValue, "/values", words)
+            }
+            ResolverError::Commit(source) => source.into(),
+            ResolverError::Listen { .. } | ResolverError::Thread(_) | ResolverError::Key => {
+                Self::internal("serve identifiers", &error)
             }
         }
     }

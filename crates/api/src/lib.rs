@@ -6,6 +6,9 @@
 //! not, permitted or not, audited when refused). A handler reads a strict document, asks the rooms,
 //! and answers.
 //!
+//! [`identifier_router`] is a surface of its own, for the listener whose URL root belongs to
+//! identifiers.
+//!
 //! What it is not: it decides no rule of a domain, opens no socket and starts no task but
 //! those that write long answers. To add a
 //! route, write its handler in the module of its domain under `routes` and name its permission in
@@ -30,6 +33,7 @@ mod mqtt;
 mod opcua;
 mod openapi;
 mod query;
+mod resolution;
 mod routes;
 mod state;
 mod unpack;
@@ -41,6 +45,9 @@ pub use opcua::{OpcUaChange, OpcUaClient, OpcUaError, OpcUaServer, OpcUaSession,
 pub use openapi::{openapi, openapi_json};
 pub use query::{
     QueryEngine, QueryError, QueryFormat, QuerySource, QuerySourceError, RollupPages, SamplePages,
+};
+pub use resolution::{
+    IdentifierClock, IdentifierParts, IdentifierState, identifier_clock, identifier_router,
 };
 pub use routes::flight::{FlightAnswer, FlightCall, FlightFailure, FlightVisitor};
 pub use state::{ApiState, Clock, Limits, NodeInfo, Parts, Shared, schema, system_clock};

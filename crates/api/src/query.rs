@@ -8,7 +8,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use weir_model::{
-    AssetRow, RollupRow, RollupsWanted, Sample, SamplePage, SamplesWanted, TagId, TagRow,
+    AssetRow, RollupRow, RollupsWanted, SampleColumns, SamplePage, SamplesWanted, TagId, TagRow,
+    Timestamp,
 };
 
 use crate::{FlightAnswer, FlightCall, FlightVisitor};
@@ -89,11 +90,17 @@ pub trait QuerySource: Send + Sync {
     /// As [`QuerySource::tags`].
     fn assets(&self) -> Result<Vec<AssetRow>, QuerySourceError>;
 
-    /// The newest samples of tags that have any.
+    /// The newest samples of tags, each given at most once, that have one with `from <= time < to`: in the
+    /// order of the tags given.
     ///
     /// # Errors
     /// Where they cannot be read.
-    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, QuerySourceError>;
+    fn last(
+        &self,
+        tags: &[TagId],
+        span: (Timestamp, Timestamp),
+        columns: SampleColumns,
+    ) -> Result<SamplePage, QuerySourceError>;
 
     /// The samples that are wanted, and no others: tag by tag in the order asked for, and of each by
     /// time. Dropping it ends the reading.

@@ -11,6 +11,7 @@ use weir_audit::Audit;
 use weir_connect::Supervisor;
 use weir_historian::Historian;
 use weir_model::Timestamp;
+use weir_resolver::Registry;
 use weir_store::{Schema, Store};
 use weir_twin::Directory;
 
@@ -29,6 +30,8 @@ pub struct Parts {
     /// The same documents in memory: tags by identifier and number, assets, organisations. Always as new as
     /// the store, since it catches up with the change feed when it is asked.
     pub directory: Directory,
+    /// The identifiers that stand for themselves, and the prefixes that are homed here.
+    pub registry: Arc<Registry>,
     /// The samples.
     pub historian: Historian,
     /// The devices.
@@ -128,6 +131,7 @@ pub struct ApiState(Arc<Shared>);
 /// The inside of [`ApiState`].
 pub struct Shared {
     pub(crate) store: Store,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) historian: Historian,
     pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) mqtt: Option<Arc<dyn MqttBroker>>,
@@ -165,6 +169,7 @@ impl ApiState {
         let limits = parts.limits;
         Self(Arc::new(Shared {
             store: parts.store,
+            registry: parts.registry,
             historian: parts.historian,
             supervisor: parts.supervisor,
             mqtt: parts.mqtt,

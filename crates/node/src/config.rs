@@ -37,6 +37,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// The OPC UA server.
     pub opcua: OpcUa,
+    /// The server of identifiers.
+    pub resolver: Resolver,
     /// Sign-in.
     pub access: Access,
     /// Log lines.
@@ -256,6 +258,28 @@ pub enum OpcUaPolicy {
     Aes256Sha256RsaPss,
 }
 
+/// `[resolver]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolver {
+    /// Whether identifiers are answered over the Handle protocol, to everybody, as far as their records say.
+    pub enabled: bool,
+    /// Addresses and ports for UDP and TCP, one for IPv4 and one for IPv6, or either; usually port 2641. Port 0
+    /// takes a free one.
+    pub addresses: Vec<SocketAddr>,
+    /// The address by which others reach this server, for its site record; empty: the first of the above.
+    pub public_address: String,
+    /// Keys, as `index:prefix/suffix`, whose holders may home prefixes, and read and change every record.
+    pub administrators: Vec<String>,
+    /// Whether records may be changed over UDP too.
+    pub udp_admin: bool,
+    /// Most TCP connections at the same time.
+    pub connections_max: usize,
+    /// Most kibibytes a second that go to one network over UDP: what somebody who asks in another's name can have
+    /// sent there.
+    pub udp_kib_per_s: u32,
+}
+
 /// `[access]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -352,6 +376,15 @@ impl Default for Config {
                 sessions_max: 100,
                 subscriptions_max: 1_000,
                 monitored_items_max: 200_000,
+            },
+            resolver: Resolver {
+                enabled: false,
+                addresses: vec![SocketAddr::from(([127, 0, 0, 1], 2641))],
+                public_address: String::new(),
+                administrators: Vec::new(),
+                udp_admin: false,
+                connections_max: 4_096,
+                udp_kib_per_s: 4_096,
             },
             access: Access { session_idle_min: 60, session_hours: 12 },
             log: Log { level: "info".to_owned(), format: LogFormat::Text },

@@ -53,6 +53,12 @@ pub enum NodeError {
     /// The MQTT broker.
     #[error("could not open the MQTT broker")]
     Broker(#[from] weir_broker::BrokerError),
+    /// The server of identifiers.
+    #[error("could not serve identifiers; see [resolver] in the settings")]
+    Resolver(#[from] weir_resolver::ResolverError),
+    /// The server's own address.
+    #[error("[resolver] public_address is an IP address, and {0:?} is none")]
+    NoAddress(String),
     /// The first organisation and its administrator.
     #[error("could not create the first organisation: {0}")]
     First(String),

@@ -42,7 +42,7 @@ pub(crate) async fn create(
     let prefix = settings.prefix.clone();
     let first = Bootstrap::administrator(tenant, prefix, NAME);
     let made = access.bootstrap(By::new(&system, request, now), first, |user, commit| {
-        let record = Record::new(user.id.clone(), Kind::User, tenant, &user.name);
+        let record = Record::new(user.id.clone(), Kind::User, &user.name, commit.time());
         commit.put_in::<Identifiers>(tenant, user.id.folded(), &record, Expect::Any);
     });
     let made = made.await?;

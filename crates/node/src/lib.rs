@@ -22,6 +22,7 @@ mod listener;
 mod node;
 mod opcua;
 pub mod private_file;
+mod resolver;
 mod retention;
 mod rights;
 mod samples;

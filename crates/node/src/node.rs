@@ -26,7 +26,7 @@ use crate::error::NodeError;
 use crate::first::{self, FirstAdministrator};
 use crate::samples::ToHistorian;
 use crate::tls::TlsError;
-use crate::{broker, devices, follow, lake, listener, opcua, retention, tls};
+use crate::{broker, devices, follow, lake, listener, opcua, resolver, retention, tls};
 
 /// The organisation that an empty data folder starts with.
 const FIRST_TENANT: TenantId = TenantId(1);
@@ -52,6 +52,7 @@ struct Rooms {
     supervisor: Supervisor,
     mqtt: Option<Mqtt>,
     opcua: Option<weir_opcua_server::Running>,
+    resolver: Option<resolver::Running>,
 }
 
 struct Mqtt {
@@ -107,6 +108,7 @@ impl Node {
                 .map_err(|_| NodeError::Interrupted)??;
         let access = Access::open(store.clone(), access_options(&config))?;
         let first = first::create(&store, &access, &config.organisation, FIRST_TENANT).await?;
+        let registry = resolver::registry(&store, &access).await?;
         let sink = Arc::new(ToHistorian(historian.clone()));
         let mut options = weir_connect::Options::new(config.data.dir.join("spool"));
         options.spool_bytes_max = u64::from(config.connect.spool_mib) << 20;
@@ -128,10 +130,17 @@ impl Node {
             supervisor: supervisor.clone(),
         };
         let opcua = opcua::serve(opcua_bound, &config, shown, stop.clone()).await?;
+        let name = &config.organisation.name;
+        let resolver =
+            resolver::serve(&config.resolver, name, &registry, &access, stop.clone()).await?;
+        if let Some(resolver) = &resolver {
+            tracing::info!(addresses = ?resolver.addresses, "identifiers are answered");
+        }
         let lake =
             lake::start(&config, &historian, &directory, stop.clone()).map_err(NodeError::Lake)?;
         let state = ApiState::new(Parts {
             store: store.clone(),
+            registry: Arc::clone(&registry),
             directory,
             historian: historian.clone(),
             supervisor: Arc::new(supervisor.clone()),
@@ -186,7 +195,7 @@ impl Node {
             url,
             certificate,
             first,
-            rooms: Rooms { store, historian, audit, access, supervisor, mqtt, opcua },
+            rooms: Rooms { store, historian, audit, access, supervisor, mqtt, opcua, resolver },
             stop,
             listener: tokio::spawn(listener),
             followers,
@@ -214,6 +223,11 @@ impl Node {
         self.rooms.opcua.as_ref().map(weir_opcua_server::Running::address)
     }
 
+    /// Where identifiers are answered over the Handle protocol, where they are.
+    pub fn resolver_addresses(&self) -> &[SocketAddr] {
+        self.rooms.resolver.as_ref().map_or(&[], |resolver| &resolver.addresses)
+    }
+
     /// The administrator that was created by this start, if the data folder was empty.
     pub fn first_administrator(&self) -> Option<&FirstAdministrator> {
         self.first.as_ref()
@@ -224,7 +238,11 @@ impl Node {
         tracing::info!("stopping");
         self.stop.cancel();
         let _ = self.listener.await;
-        let Rooms { store, historian, audit, access, supervisor, mqtt, opcua } = self.rooms;
+        let Rooms { store, historian, audit, access, supervisor, mqtt, opcua, resolver } =
+            self.rooms;
+        if let Some(resolver) = resolver {
+            resolver.stopped().await;
+        }
         if let Some(opcua) = opcua {
             opcua.stopped().await;
         }

@@ -78,9 +78,12 @@ pub(crate) enum Command {
     /// The samples as a Delta table for other engines, in an object store or a folder.
     #[command(subcommand)]
     Lake(LakeCommand),
-    /// Look identifiers up.
+    /// Register identifiers and look them up.
     #[command(subcommand)]
     Id(Id),
+    /// Make production schedules and check them, without a node.
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Manage organisations (tenants).
     #[command(subcommand)]
     Org(Org),
@@ -134,6 +137,10 @@ pub(crate) struct Listeners {
     /// password, or with an API token as the password.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) opcua: Option<SocketAddr>,
+    /// Answer for identifiers over the Handle protocol at this address and port (usually 2641), UDP and
+    /// TCP, as far as their records say.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) handle: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
@@ -490,11 +497,94 @@ pub(crate) enum Retention {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum ScheduleCommand {
+    /// Make a schedule, as good as the time allows; Ctrl-C ends with the best so far.
+    Solve {
+        /// The problem: JSON, or the standard text of a job shop or flexible job shop; `-` reads
+        /// standard input.
+        file: PathBuf,
+        /// How long to search, in seconds; it ends earlier if the schedule is proven to be the best.
+        #[arg(long, default_value_t = 10.0, value_name = "SECONDS", value_parser = seconds)]
+        time: f64,
+        /// Threads to search with.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+        threads: u32,
+        /// What random choices begin with: the same seed, threads and iterations give the same schedule.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// End after so many iterations of each thread.
+        #[arg(long, value_name = "COUNT")]
+        iterations: Option<u64>,
+    },
+    /// Check a schedule against its problem, and tell all that is wrong with it.
+    Check {
+        /// The problem.
+        problem: PathBuf,
+        /// The schedule, as `solve --json` prints it.
+        schedule: PathBuf,
+    },
+}
+
+/// A time to search: some seconds, at most a week.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=604_800.0).contains(&seconds) => Ok(seconds),
+        _ => Err("it is a number of seconds, at most a week of them".to_owned()),
+    }
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Id {
     /// Show the record of an identifier.
     Resolve {
         /// The identifier, `prefix/suffix`.
         id: String,
+    },
+    /// Register an identifier that stands for itself, or change what its record says: it is answered
+    /// to everybody.
+    Create {
+        /// The identifier, under your organisation's prefix.
+        id: String,
+        /// The values: URL=https://example.org/p-101. They are numbered from 1.
+        #[arg(value_name = "TYPE=DATA", required = true)]
+        values: Vec<String>,
+        /// Change it if it exists already.
+        #[arg(long)]
+        replace: bool,
+        /// How long others may keep the values, in seconds.
+        #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+        ttl: i32,
+    },
+    /// Withdraw an identifier: it is not answered any more, and its history stays.
+    Withdraw {
+        /// The identifier.
+        id: String,
+    },
+    /// List identifiers that stand for themselves.
+    List {
+        /// Only those that begin with this.
+        #[arg(default_value = "")]
+        starts: String,
+        /// At most so many.
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+    },
+    /// Ask a server for an identifier over the Handle protocol, and show what is sent and how long it takes.
+    Dig {
+        /// The identifier.
+        id: String,
+        /// The server, such as 192.0.2.7:2641.
+        #[arg(long, value_name = "ADDRESS")]
+        server: SocketAddr,
+        /// Only values of these types.
+        #[arg(long = "type", value_name = "TYPE")]
+        types: Vec<String>,
+        /// Ask over TCP at once.
+        #[arg(long)]
+        tcp: bool,
+        /// Have the server sign its answer, and check the signature.
+        #[arg(long)]
+        certified: bool,
     },
 }
 

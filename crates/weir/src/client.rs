@@ -137,6 +137,14 @@ impl Client {
         self.send("PUT", path, Some((JSON, serde_json::to_vec(body)?)))
     }
 
+    /// `PUT path` with a JSON body, for what must not exist yet.
+    pub(crate) fn put_new(&self, path: &str, body: &Json) -> anyhow::Result<Json> {
+        let request = self.request("PUT", path, JSON)?.header("if-none-match", "*");
+        let request = request.header("content-type", JSON).body(serde_json::to_vec(body)?)?;
+        let answer = refused(self.agent.run(request).map_err(|error| self.lost(error))?)?;
+        Ok(serde_json::from_str(&read_whole(answer)?)?)
+    }
+
     /// `DELETE path`.
     pub(crate) fn delete(&self, path: &str) -> anyhow::Result<Json> {
         self.send("DELETE", path, None)

@@ -234,6 +234,7 @@ fn announce(node: &Node, credentials: &Credentials, as_json: bool) -> anyhow::Re
             "token": credentials.token,
             "mqtt": node.mqtt_address(),
             "opcua": node.opcua_address(),
+            "handle": node.resolver_addresses(),
         }));
     }
     output::line(&format!(

@@ -16,6 +16,7 @@ mod query;
 mod records;
 mod retention;
 mod run;
+mod schedule;
 mod tag;
 mod unsafe_arenas;
 

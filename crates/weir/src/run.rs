@@ -12,7 +12,7 @@ use crate::args::{Cli, Command, Global, Listeners};
 use crate::client::{Client, Refused};
 use crate::{
     audit, config, demo, historian, identifier, lake, opcua, organisation, output, people, query,
-    records, retention, tag,
+    records, retention, schedule, tag,
 };
 
 /// Runs the command and prints an error once, with its causes.
@@ -53,7 +53,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Retention(command) => retention::run(command, &client()?, &global),
         Command::Historian(command) => historian::run(command, client, &global),
         Command::Lake(command) => lake::run(command, client, &global),
-        Command::Id(command) => identifier::run(command, &client()?, &global),
+        Command::Id(command) => identifier::run(command, client, &global),
+        Command::Schedule(command) => schedule::run(command, &global),
         Command::Org(command) => organisation::run(command, &client()?, &global),
         Command::User(command) => people::user(command, &client()?, &global),
         Command::Token(command) => people::token(command, &client()?, &global),
@@ -87,6 +88,10 @@ impl Listeners {
             settings.push(("--opcua", "opcua.enabled", "true".to_owned()));
             settings.push(("--opcua", "opcua.address", address.to_string()));
         }
+        if let Some(address) = self.handle {
+            settings.push(("--handle", "resolver.enabled", "true".to_owned()));
+            settings.push(("--handle", "resolver.addresses", address.to_string()));
+        }
         settings
     }
 }
@@ -113,6 +118,9 @@ pub(crate) fn announce_others(node: &Node) -> anyhow::Result<()> {
     if let Some(address) = node.opcua_address() {
         output::line(&format!("The OPC UA server listens on opc.tcp://{address}"))?;
     }
+    for address in node.resolver_addresses() {
+        output::line(&format!("Identifiers are answered on {address}, UDP and TCP"))?;
+    }
     Ok(())
 }
 
@@ -125,6 +133,7 @@ fn announce(node: &Node, global: &Global) -> anyhow::Result<()> {
             "password": first.map(|f| f.password.as_str()),
             "mqtt": node.mqtt_address(),
             "opcua": node.opcua_address(),
+            "handle": node.resolver_addresses(),
         }));
     }
     if let Some(first) = first {

@@ -105,6 +105,11 @@ impl Weir {
         self.ready[field].as_str().unwrap_or_default().to_owned()
     }
 
+    /// Where it answers for identifiers over the Handle protocol.
+    pub fn handle_address(&self) -> String {
+        self.ready["handle"][0].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Its API, as nobody in particular.
     pub fn api(&self) -> Api {
         Api::new(&self.ready_text("url"))

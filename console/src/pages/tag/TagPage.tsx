@@ -21,8 +21,10 @@ import { TableBox } from '../../ui/Table';
 import { useToast } from '../../ui/Toast';
 import { href, useSearchState } from '../../url/search';
 import { changesBetween, oneLine } from './changes';
+import { HistoryCard } from './history/HistoryCard';
 import './tag.css';
 import { TagDialog } from './TagDialog';
+import { WaveformCard } from './waveform/WaveformCard';
 import { WriteDialog } from './WriteDialog';
 
 /** Versions shown; a record's whole history is in the audit. */
@@ -93,7 +95,13 @@ export default function TagPage() {
       <div className="tag-grid">
         <section className="card tag-now" aria-label={t('tag.now')}>
           <h2>{t('tag.now')}</h2>
-          <p className="tag-value">
+          <p
+            className={
+              record.data_type === 'array' || record.data_type === 'text'
+                ? 'tag-value tag-value-long'
+                : 'tag-value'
+            }
+          >
             <LiveValue tag={record} />
           </p>
           <p className="row">
@@ -183,6 +191,13 @@ export default function TagPage() {
             ]}
           />
         </section>
+        {may('sample:read') ? (
+          record.data_type === 'array' ? (
+            <WaveformCard tag={record} />
+          ) : (
+            <HistoryCard tag={record} />
+          )
+        ) : null}
         <Versions tag={record} />
       </div>
       {open === 'delete' ? (

@@ -20,6 +20,8 @@ export interface Line {
 export interface ChartProps {
   lines: readonly Line[];
   data: Aligned;
+  /** Spans of bad quality, in seconds; one without an end goes on to the right edge. */
+  shaded?: readonly (readonly [number, number])[];
   from: number;
   to: number;
   dark: boolean;
@@ -61,6 +63,7 @@ export function Chart(props: ChartProps) {
       cursor: (index) => current.current.onCursor(index),
       select: (low, high) => current.current.onWindow(low, high),
       zoomOut: () => current.current.onZoomOut(),
+      shaded: () => current.current.shaded ?? [],
     };
     const plot = new uPlot(
       options(current.current, host.clientWidth, host.clientHeight, hand),
@@ -100,7 +103,7 @@ export function Chart(props: ChartProps) {
       if (!held.current) plot.setScale('x', { min: from, max: to });
       else plot.redraw();
     });
-  }, [data, from, to, shape]);
+  }, [data, from, to, shape, props.shaded]);
 
   const hidden = lines.map((line) => line.hidden).join();
   useEffect(() => {
@@ -161,6 +164,22 @@ interface Hand {
   cursor: (index: number | null) => void;
   select: (from: number, to: number) => void;
   zoomOut: () => void;
+  shaded: () => readonly (readonly [number, number])[];
+}
+
+/** Marks spans behind the lines. */
+function shade(plot: uPlot, spans: readonly (readonly [number, number])[], colour: string): void {
+  const { left, top, width, height } = plot.bbox;
+  const within = (x: number) => Math.min(left + width, Math.max(left, x));
+  plot.ctx.save();
+  plot.ctx.fillStyle = colour;
+  for (const [from, to] of spans) {
+    const start = within(plot.valToPos(from, 'x', true));
+    const end = Number.isFinite(to) ? within(plot.valToPos(to, 'x', true)) : left + width;
+    // One bad sample between two good ones is seen, too.
+    if (end > left && start < left + width) plot.ctx.fillRect(start, top, Math.max(2, end - start), height);
+  }
+  plot.ctx.restore();
 }
 
 function options({ lines, dark }: ChartProps, width: number, height: number, hand: Hand): uPlot.Options {
@@ -251,6 +270,9 @@ function options({ lines, dark }: ChartProps, width: number, height: number, han
       })),
     ],
     hooks: {
+      drawAxes: [
+        (plot) => shade(plot, hand.shaded(), dark ? 'rgb(255 133 124 / 16%)' : 'rgb(179 38 30 / 11%)'),
+      ],
       setCursor: [(plot) => hand.cursor(plot.cursor.idx ?? null)],
       setSelect: [
         (plot) => {

@@ -28,7 +28,7 @@ import { useLines } from './history';
 import { Legend, type LegendRow } from './Legend';
 import { isStepped, lineColour, scaleKey, stepFor } from './look';
 import { RangeDialog } from './RangeDialog';
-import { EMPTY, extentOf, valueAt } from './series';
+import { badSpans, EMPTY, extentOf, valueAt } from './series';
 import { TagPicker } from './TagPicker';
 import './trend.css';
 
@@ -73,6 +73,9 @@ export default function TrendPage() {
   });
   const tags = view.tags.map((_id, index) => records[index]?.data?.body);
 
+  // Texts and arrays have no line, whatever their quality.
+  const textual = tags.map((tag) => tag?.data_type === 'text' || tag?.data_type === 'array').join();
+
   const chartLines: Line[] = view.tags.map((id, index) => {
     const tag = tags[index];
     return {
@@ -85,6 +88,13 @@ export default function TrendPage() {
       hidden: view.hidden.includes(id),
     };
   });
+  const shaded = useMemo(
+    () =>
+      series.flatMap((one, line) =>
+        view.hidden.includes(view.tags[line]!) || textual.split(',')[line] === 'true' ? [] : badSpans(one),
+      ),
+    [series, view, textual],
+  );
   const index = cursor === null || cursor >= data[0].length ? null : cursor;
   const rows: LegendRow[] = view.tags.map((id, line) => ({
     id,
@@ -226,6 +236,7 @@ export default function TrendPage() {
             <Chart
               lines={chartLines}
               data={data}
+              shaded={shaded}
               from={from}
               to={to}
               dark={dark}
@@ -262,7 +273,10 @@ export default function TrendPage() {
             }
             onRaw={(id) => void exportRaw(id)}
           />
-          <p className="muted trend-hint">{t('trend.hint')}</p>
+          <p className="muted trend-hint">
+            {t('trend.hint')}
+            {shaded.length > 0 ? ` · ${t('history.shaded')}` : ''}
+          </p>
         </>
       )}
       {choosing ? (

@@ -34,15 +34,16 @@ export interface Lines {
   refetch: () => void;
 }
 
-export function useLines(tags: readonly string[], window: Window, pixels: number): Lines {
+/** `unit`: the UCUM code that all of them are wanted in; as they were measured where it is empty. */
+export function useLines(tags: readonly string[], window: Window, pixels: number, unit = ''): Lines {
   const live = window.kind === 'live';
   const max_points = pointsFor(pixels);
   const queries = useQueries({
     queries: tags.map((tag) => ({
-      queryKey: ['trend', tag, window, max_points],
+      queryKey: ['trend', tag, window, max_points, unit],
       queryFn: async ({ signal }: { signal: AbortSignal }) => {
         const [from, to] = windowEnds(window, nodeNow());
-        const query = { from: isoSeconds(from), to: isoSeconds(to + 1), max_points };
+        const query = { from: isoSeconds(from), to: isoSeconds(to + 1), max_points, unit };
         const path = withQuery(withId('/tags', tag, '/samples'), query);
         return seriesOf((await get<{ samples: Sample[] }>(path, signal)).samples);
       },
@@ -58,6 +59,11 @@ export function useLines(tags: readonly string[], window: Window, pixels: number
   // the old lines stay on the screen.
   const tails = useRef(new Map<string, Series>());
   const shown = useRef(new Map<string, Series>());
+  const shownUnit = useRef(unit);
+  if (shownUnit.current !== unit) {
+    shownUnit.current = unit;
+    shown.current.clear();
+  }
   const [, redraw] = useState(0);
   const [now, setNow] = useState(nodeNow);
   const planned = useRef(false);
@@ -71,8 +77,9 @@ export function useLines(tags: readonly string[], window: Window, pixels: number
     });
   }, []);
   const refetch = () => queries.forEach((query) => void query.refetch());
-  // A tag that is not there would end the stream for all the others.
-  const followed = live ? tags.filter((_tag, index) => queries[index]?.data !== undefined) : [];
+  // A tag that is not there would end the stream for all the others. What comes live is in the tag's own
+  // unit: in another one only the history is read, again and again.
+  const followed = live && !unit ? tags.filter((_tag, index) => queries[index]?.data !== undefined) : [];
   useFollow(followed, {
     sample: (sample) => {
       const tail = tails.current.get(sample.tag) ?? { times: [], values: [] };
@@ -95,7 +102,10 @@ export function useLines(tags: readonly string[], window: Window, pixels: number
     const query = queries[index];
     if (query?.data) shown.current.set(tag, query.data);
     if (query?.error) errors.set(tag, query.error);
-    return { history: shown.current.get(tag) ?? EMPTY, tail: live ? tails.current.get(tag) : undefined };
+    return {
+      history: shown.current.get(tag) ?? EMPTY,
+      tail: live && !unit ? tails.current.get(tag) : undefined,
+    };
   });
   // New arrays only when a point came: the crosshair moves far more often than that.
   const before = useRef<{ key: readonly unknown[]; series: Series[] }>({ key: [], series: [] });

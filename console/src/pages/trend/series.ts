@@ -87,6 +87,21 @@ export function valueAt(column: readonly (number | null | undefined)[], index: n
   return null;
 }
 
+/** From a point without a usable value to the next that has one, in seconds; the last may have no end. */
+export function badSpans(series: Series): [number, number][] {
+  const spans: [number, number][] = [];
+  let start: number | undefined;
+  series.times.forEach((time, index) => {
+    if (series.values[index] === null) start ??= time;
+    else if (start !== undefined) {
+      spans.push([start, time]);
+      start = undefined;
+    }
+  });
+  if (start !== undefined) spans.push([start, Infinity]);
+  return spans;
+}
+
 export interface Extent {
   low: number;
   high: number;

@@ -3,7 +3,7 @@ import type { Sample, Tag } from '../../api/types';
 import { dragged, zoomed } from './gestures';
 import { pointsFor } from './history';
 import { isStepped, paddedRange, stepFor, tickTexts } from './look';
-import { align, append, continued, extentOf, seriesOf, TAIL_POINTS_MAX, valueAt } from './series';
+import { align, append, badSpans, continued, extentOf, seriesOf, TAIL_POINTS_MAX, valueAt } from './series';
 
 const at = (seconds: number, value: Sample['value'], quality = 'good'): Sample => ({
   time: new Date(seconds * 1000).toISOString(),
@@ -21,6 +21,15 @@ describe('lines', () => {
       at(5, 7, 'uncertain'),
     ]);
     expect(series.values).toEqual([5, null, 1, null, 7]);
+  });
+
+  it('tell from when to when the quality was bad', () => {
+    const bad = (seconds: number) => at(seconds, 1, 'bad');
+    expect(badSpans(seriesOf([at(1, 5), bad(2), bad(3), at(4, 7), bad(6)]))).toEqual([
+      [2, 4],
+      [6, Infinity],
+    ]);
+    expect(badSpans(seriesOf([at(1, 5)]))).toEqual([]);
   });
 
   it('go on live without doubling what the history has', () => {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use weir_ingest::remote_write::{self, Version};
 use weir_ingest::{
-    Budget, CREATED_MAX, Fault, FaultKind, Lookup, Precision, Read, ReadError, SAMPLES_MAX, Series,
-    SeriesCache, TagFacts, Unknown, line,
+    Budget, CREATED_MAX, Fault, FaultKind, Found, Lookup, Precision, Read, ReadError, Revision,
+    SAMPLES_MAX, Series, SeriesCache, TagFacts, Unknown, line,
 };
 use weir_model::{FieldError, Grade, ProblemCode, TenantId};
 use weir_twin::{TagEntry, TenantView};
@@ -68,7 +68,8 @@ pub(crate) fn read(
 ) -> Result<Read, Failure> {
     let cache = visit.state().series.of(visit, create);
     // The state of the documents comes first: what is looked up later is at least as new.
-    let revision = visit.directory(TenantView::revision)?;
+    let revision = visit
+        .directory(|view| Revision { all: view.revision(), settled: view.settled_revision() })?;
     let view = cache.at(revision);
     let tags = Tags { visit, create, failure: RefCell::default() };
     let read = match protocol {
@@ -94,7 +95,7 @@ struct Tags<'v> {
 }
 
 impl Lookup for Tags<'_> {
-    fn find(&self, series: &Series<'_>) -> Result<TagFacts, Unknown> {
+    fn find(&self, series: &Series<'_>) -> Result<Found, Unknown> {
         let found = self.visit.directory(|view| self.found(view, series));
         found.unwrap_or_else(|failure| {
             self.failure.replace(Some(failure));
@@ -106,17 +107,19 @@ impl Lookup for Tags<'_> {
 impl Tags<'_> {
     /// An identifier with the field `value`; then the tag whose unique name is that of the series; then,
     /// where labels are optional and no tag is made, the one whose unique name is that without them.
-    fn found(&self, view: &TenantView, series: &Series<'_>) -> Result<TagFacts, Unknown> {
-        if series.labels_optional
-            && series.is_value()
+    fn found(&self, view: &TenantView, series: &Series<'_>) -> Result<Found, Unknown> {
+        let may_be_identifier = series.labels_optional && series.is_value();
+        if may_be_identifier
             && let Some(tag) = view.tag(&series.measurement.to_ascii_lowercase())
             && self.visit.sees(view.grade_of_tag(tag))
         {
-            return Ok(facts(tag));
+            return Ok(Found { facts: facts(tag), is_settled: true });
         }
         let name = series.name();
         if let Some(tag) = self.by_name(view, &name)? {
-            return Ok(tag);
+            // A tag that is added may have the identifier, which comes first.
+            let is_settled = !(may_be_identifier && series.measurement.contains('/'));
+            return Ok(Found { facts: tag, is_settled });
         }
         if self.create {
             return Err(Unknown::New);
@@ -125,7 +128,8 @@ impl Tags<'_> {
             && !series.labels.is_empty()
             && let Some(tag) = self.by_name(view, &series.base())?
         {
-            return Ok(tag);
+            // A tag that is added may have the whole name.
+            return Ok(Found { facts: tag, is_settled: false });
         }
         Err(Unknown::Refused(format!("there is no tag {name}")))
     }

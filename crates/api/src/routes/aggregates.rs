@@ -1,5 +1,7 @@
 //! Aggregates of tags over buckets of time.
 
+mod converted;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -13,11 +15,12 @@ use serde_json::{Map, Value as Json};
 use utoipa_axum::routes;
 use weir_access::Action;
 use weir_historian::{AGGREGATE_ROWS_MAX, Aggregate, AggregateQuery};
-use weir_model::{Identifier, ProblemCode, TagId, Timestamp};
+use weir_model::{Conversion, Identifier, ProblemCode, TagId, Timestamp, Unit};
 use weir_twin::TagEntry;
 
 use super::samples::{bounds, csv_cell, kind_of, wants_csv};
 use super::signals::{self, QueryTime};
+use super::units::InUnit;
 use crate::answers::{self, Room};
 use crate::body::Query;
 use crate::door::{Id, Route, Visit, needs};
@@ -60,6 +63,9 @@ struct Buckets {
     /// `last`, `good_time`, `uncertain_time`, `bad_time`, `percent_good`. `avg,min,max,count` if not
     /// given.
     functions: Option<String>,
+    /// The unit of the numbers as a UCUM code; as they were measured if not given. A range in which the
+    /// tag's own unit changed is answered without it only.
+    unit: Option<String>,
 }
 
 /// The same of several tags.
@@ -93,6 +99,8 @@ struct BucketsOfTags {
     {"tag": "88.100/p", "time": "2026-11-23T08:00:00Z", "avg": 2705.0, "min": 2699.5, "max": 2711.0, "count": 3600}
 ]}))]
 struct Aggregates {
+    /// The unit asked for, where one was.
+    unit: Option<String>,
     /// By tag, in the order asked for, and by time: every bucket of the range.
     aggregates: Vec<AggregateView>,
 }
@@ -193,7 +201,7 @@ async fn of_tags(
         }
     };
     let BucketsOfTags { from, to, width, offset, functions, .. } = query;
-    let query = Buckets { from, to, width, offset, functions };
+    let query = Buckets { from, to, width, offset, functions, unit: None };
     answer(&state, &visit, tags, &query, &headers).await
 }
 
@@ -227,10 +235,36 @@ async fn answer(
     // All rows stand in memory until the last is read.
     let room = Room::of(state, rows_of(&asked, tags.len()) * size_of::<Aggregate>())?;
     let numbers: Vec<TagId> = tags.iter().map(|tag| tag.tag).collect();
-    let rows = state.historian.aggregate(visit.tenant(), numbers, asked).await?;
+    let in_unit = match (&query.unit, tags.as_slice()) {
+        (Some(unit), [tag]) => Some(in_unit(visit, tag, unit, &asked)?),
+        _ => None,
+    };
+    let mut rows = state.historian.aggregate(visit.tenant(), numbers, asked).await?;
+    if let Some((_, conversion)) = &in_unit {
+        rows = rows.into_iter().map(|row| converted::converted(row, conversion)).collect();
+    }
+    let unit = in_unit.map(|(unit, _)| unit);
     let ids = tags.iter().map(|tag| (tag.tag, tag.id.to_string())).collect();
-    let written = Written { ids, functions, rows, csv: wants_csv(headers) };
+    let written = Written { ids, functions, unit, rows, csv: wants_csv(headers) };
     answers::answer(visit, kind_of(written.csv), room, stream::iter(written.pieces())).await
+}
+
+/// The unit that a tag's numbers are wanted in, and how they come into it.
+fn in_unit(
+    visit: &Visit,
+    tag: &TagEntry,
+    unit: &str,
+    asked: &AggregateQuery,
+) -> Result<(Unit, Conversion), Failure> {
+    let range = (asked.from, asked.to);
+    let in_unit = InUnit::of(visit, tag, unit, "unit", range)?;
+    // What held at the beginning may have been measured long before.
+    let since = if asked.weighted { Timestamp::MIN } else { asked.from };
+    let conversion = in_unit.one((since, asked.to)).ok_or_else(|| {
+        let detail = format!("{}'s own unit changed in this time; ask without a unit", tag.id);
+        Failure::field(ProblemCode::InvalidRequest, "unit", detail)
+    })?;
+    Ok((in_unit.unit().clone(), conversion))
 }
 
 /// How many rows there are at most. A question for more than are answered has none.
@@ -384,6 +418,7 @@ fn functions(names: Option<&str>) -> Result<Vec<Function>, Failure> {
 struct Written {
     ids: std::collections::HashMap<TagId, String>,
     functions: Vec<Function>,
+    unit: Option<Unit>,
     rows: Vec<Aggregate>,
     csv: bool,
 }
@@ -392,7 +427,7 @@ impl Written {
     fn pieces(self) -> impl Iterator<Item = Result<Bytes, Failure>> + Send {
         let (head, tail) = match self.csv {
             true => (self.csv_head(), ""),
-            false => ("{\"aggregates\":[".to_owned(), "]}"),
+            false => (self.json_head(), "]}"),
         };
         let chunks = (0..self.rows.len().div_ceil(CHUNK_ROWS)).map(move |chunk| {
             let from = chunk * CHUNK_ROWS;
@@ -405,6 +440,12 @@ impl Written {
 
     fn id(&self, row: &Aggregate) -> &str {
         self.ids.get(&row.tag).map_or("", String::as_str)
+    }
+
+    fn json_head(&self) -> String {
+        let unit = self.unit.as_ref().map(|unit| Json::from(unit.to_string()));
+        let unit = unit.map(|unit| format!("\"unit\":{unit},")).unwrap_or_default();
+        format!("{{{unit}\"aggregates\":[")
     }
 
     fn csv_head(&self) -> String {

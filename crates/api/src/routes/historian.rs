@@ -49,6 +49,18 @@ struct HistorianView {
     deletions: u64,
     /// Bytes of files that a repair has put aside.
     quarantine_bytes: u64,
+    /// The merge of files that waits for space on the disk; left out where none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merge_wait: Option<MergeWaitView>,
+}
+
+/// A merge of files that waits for space on the disk.
+#[derive(Serialize, utoipa::ToSchema)]
+struct MergeWaitView {
+    /// Bytes that it needs to be free.
+    needed_bytes: u64,
+    /// Bytes that were free when it was last looked at.
+    free_bytes: u64,
 }
 
 /// The blocks of a tenant's day or month.
@@ -106,6 +118,10 @@ async fn contents(
         memory_bytes: contents.memory_bytes,
         deletions: contents.deletions,
         quarantine_bytes: contents.quarantine_bytes,
+        merge_wait: contents.merge_wait.map(|wait| {
+            let weir_historian::MergeWait { needed_bytes, free_bytes } = wait;
+            MergeWaitView { needed_bytes, free_bytes }
+        }),
     }))
 }
 

@@ -166,6 +166,7 @@ async fn create(
             Ok((draft.finish()?, ()))
         })
         .await?;
+    state.registry.refresh()?;
     let found = state.store.get::<Organisations>(TenantId::NODE, &key)?;
     let found = found.ok_or_else(|| Failure::not_found(&key))?;
     let location = format!("/api/v1/organisations/{key}");

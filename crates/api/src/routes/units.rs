@@ -67,6 +67,12 @@ impl InUnit {
         &self.unit
     }
 
+    /// The conversion, where one and the same holds all that time.
+    pub(super) fn one(&self, (from, to): (Timestamp, Timestamp)) -> Option<Conversion> {
+        let changes = self.spans.iter().any(|(start, _)| *start > from && *start < to);
+        if changes { None } else { at(&self.spans, from) }
+    }
+
     /// As the historian takes it.
     pub(super) fn convert(&self) -> Convert {
         let spans = Arc::clone(&self.spans);

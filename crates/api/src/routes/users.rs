@@ -156,7 +156,7 @@ async fn create(
     let made = state
         .access
         .create_user(visit.by(), new, |user, commit| {
-            let record = Record::new(user.id.clone(), Kind::User, tenant, &user.name);
+            let record = Record::new(user.id.clone(), Kind::User, &user.name, commit.time());
             // A user of that name may have been before; the record is then its successor's.
             commit.put_in::<Identifiers>(tenant, user.id.folded(), &record, Expect::Any);
         })

@@ -1,6 +1,7 @@
 //! Aggregates of tags over buckets of time.
 
 use serde_json::{Value as Json, json};
+use weir_model::Timestamp;
 
 use crate::bench::{Bench, segment};
 
@@ -98,4 +99,34 @@ async fn wrong_questions_are_told_which_field_is_wrong() {
         assert!(refused.status.is_client_error(), "{query}");
         assert_eq!(refused.json()["errors"][0]["field"], field, "{query}");
     }
+}
+
+#[tokio::test]
+async fn aggregates_are_read_in_other_units() {
+    let bench = Bench::new().await;
+    let id = bench.tag(json!({"id": P, "name": "p", "data_type": "f64", "unit": "kPa"})).await;
+    let sample = |time: &str, value: f64| json!({"tag": id, "time": format!("2026-01-01T{time}Z"), "value": value});
+    bench.store_samples(json!([sample("00:00:00", 100.0), sample("00:30:00", 300.0)])).await;
+    let uri = |unit: &str| {
+        let functions = "avg,time_avg,total,min,max,sum,count,good_time";
+        format!("/api/v1/tags/{}/aggregates?{SPAN}&functions={functions}&unit={unit}", segment(P))
+    };
+    let found = bench.get(&uri("bar")).bearer(&bench.admin).send().await.expect(200);
+    assert_eq!(found["unit"], "bar");
+    let first = json!({
+        "tag": P, "time": "2026-01-01T00:00:00Z", "avg": 2.0, "time_avg": 2.0, "total": 7200.0,
+        "min": 1.0, "max": 3.0, "sum": 4.0, "count": 2, "good_time": 3600.0,
+    });
+    assert_eq!(found["aggregates"][0], first);
+    let wrong = bench.get(&uri("Cel")).bearer(&bench.admin).send().await;
+    assert_eq!(wrong.problem("invalid-request"), "unit");
+    // No number stands for a time in which the unit changed.
+    let now = Timestamp::from_system(std::time::SystemTime::now());
+    bench.pass(std::time::Duration::from_secs(60));
+    let tag = format!("/api/v1/tags/{}", segment(P));
+    bench.patch(&tag, json!({"unit": "bar"})).bearer(&bench.admin).send().await.expect(200);
+    let to = now.saturating_add(120_000_000_000);
+    let changed = format!("{tag}/aggregates?from={now}&to={to}&unit=kPa");
+    let wrong = bench.get(&changed).bearer(&bench.admin).send().await;
+    assert_eq!(wrong.problem("invalid-request"), "unit");
 }

@@ -135,6 +135,7 @@ impl Bench {
             move |limits, tls, sql: bool| {
                 let parts = Parts {
                     store: store.clone(),
+                    registry: Arc::new(weir_resolver::Registry::open(store.clone()).unwrap()),
                     directory: Directory::open(store.clone()).unwrap(),
                     historian: historian.clone(),
                     supervisor: Arc::new(supervisor.clone()),

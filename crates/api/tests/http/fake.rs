@@ -292,6 +292,7 @@ impl QueryEngine for FakeEngine {
                         numbers: None,
                         severities: Severities::ALL,
                         columns: SampleColumns { times: true, ..SampleColumns::default() },
+                        sums: None,
                     };
                     let pages: Result<Vec<_>, _> = source.samples(wanted).try_collect().await;
                     pages.map(|pages| {

@@ -20,6 +20,7 @@ mod live;
 mod mqtt;
 mod opcua;
 mod query;
+mod resolution;
 mod retention;
 mod series;
 mod table;

@@ -39,7 +39,8 @@ pub use ids::{RequestId, TagId, TenantId};
 pub use interpolation::Interpolation;
 pub use isa95::{Level, LevelError};
 pub use page::{
-    NumberRange, SampleColumns, SamplePage, SamplesWanted, Severities, Texts, push_run,
+    Buckets, NumberRange, SampleColumns, SamplePage, SampleSum, SamplesWanted, Severities,
+    SumsWanted, Texts, push_run,
 };
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use quality::{Quality, QualityError, Severity};

@@ -36,6 +36,66 @@ pub struct SamplesWanted {
     pub severities: Severities,
     /// What of them.
     pub columns: SampleColumns,
+    /// Whether sums may be given in the place of samples, and which; none where each sample is wanted.
+    pub sums: Option<SumsWanted>,
+}
+
+/// Sums that may be given in the place of samples. Nobody has to give any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SumsWanted {
+    /// No sum is of samples of more than one of these stretches of time.
+    pub buckets: Option<Buckets>,
+    /// Whether [`SampleSum::first`] and [`SampleSum::last`] are wanted.
+    pub ends: bool,
+    /// Whether [`SampleSum::severities`] are wanted.
+    pub severities: bool,
+}
+
+/// Stretches of time of one length, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buckets {
+    /// Nanoseconds, at least 1.
+    pub width: i64,
+    /// When one of them begins, in nanoseconds since the epoch.
+    pub origin: i64,
+}
+
+impl Buckets {
+    /// When the stretch begins that a time is in, and when the next does, in nanoseconds since the
+    /// epoch, which may be beyond what a [`Timestamp`] tells.
+    #[inline]
+    pub fn around(self, time: i64) -> (i128, i128) {
+        let (width, origin) = (i128::from(self.width), i128::from(self.origin));
+        let start = origin + (i128::from(time) - origin).div_euclid(width) * width;
+        (start, start + width)
+    }
+}
+
+/// What one or more samples of a tag say together, which follow each other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SampleSum {
+    /// Whose they are.
+    pub tag: TagId,
+    /// When the first of them was observed, or one before it, in nanoseconds since the epoch.
+    pub from: i64,
+    /// When the last of them was observed, or one after it.
+    pub to: i64,
+    /// How many.
+    pub samples: u32,
+    /// How many are good, uncertain and bad, where that was asked for.
+    pub severities: [u32; 3],
+    /// How many have a number, which is what is said below of.
+    pub count: u32,
+    /// The sum, added in some order: off by at most `count` * 2^-53 of the sum of the magnitudes.
+    pub sum: f64,
+    /// The sum of the squares of what each differs from the mean.
+    pub squares: f64,
+    /// Between which numbers they are, both included, in the total order of doubles.
+    pub range: NumberRange,
+    /// The number of the first sample, if it has one, where that was asked for.
+    pub first: Option<f64>,
+    /// The number of the last sample, if it has one, where that was asked for.
+    pub last: Option<f64>,
 }
 
 /// Doubles between two ends, both included, in the total order of IEEE 754 (clause 5.10), as
@@ -52,6 +112,14 @@ pub struct NumberRange {
 const fn place(x: f64) -> i64 {
     let bits = x.to_bits().cast_signed();
     bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
+}
+
+/// The double that stands there.
+#[inline]
+const fn double_at(place: i64) -> f64 {
+    // It changes the same bits as `place` does.
+    let bits = place ^ ((place >> 63).cast_unsigned() >> 1).cast_signed();
+    f64::from_bits(bits.cast_unsigned())
 }
 
 impl NumberRange {
@@ -117,6 +185,24 @@ impl NumberRange {
             && other.least <= other.most
             && self.least <= other.most
             && other.least <= self.most
+    }
+
+    /// The smallest range with both in it.
+    #[inline]
+    pub fn or(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), most: self.most.max(other.most) }
+    }
+
+    /// Whether every double of another range is in it.
+    #[inline]
+    pub const fn has_all(self, other: Self) -> bool {
+        self.least <= other.least && other.most <= self.most
+    }
+
+    /// The least and the greatest double of it; none where it has none.
+    #[inline]
+    pub fn ends(self) -> Option<(f64, f64)> {
+        (self.least <= self.most).then(|| (double_at(self.least), double_at(self.most)))
     }
 
     /// Two numbers that [`NumberRange::from_words`] makes the range of.
@@ -185,6 +271,8 @@ pub struct SamplePage {
     pub qualities: Vec<(Quality, u32)>,
     /// Values that a double does not hold.
     pub texts: Texts,
+    /// In the place of samples, where that was asked for: a page has either.
+    pub sums: Vec<SampleSum>,
 }
 
 /// Texts of a few of many samples.
@@ -247,10 +335,10 @@ impl SamplePage {
         self.tags.iter().map(|(_, rows)| *rows as usize).sum()
     }
 
-    /// Whether there are none.
+    /// Whether there are none, nor sums of any.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.tags.is_empty()
+        self.tags.is_empty() && self.sums.is_empty()
     }
 
     /// Which samples a range of numbers and some severities let through; none where all are.

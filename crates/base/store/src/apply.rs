@@ -96,7 +96,7 @@ impl<'a> Target<'a> {
             index_values,
             body: &bytes,
         };
-        self.write(txn, self.core.tables.records, &self.place.record(&self.part), &frame)?;
+        self.write(txn, self.core.tables.records, &self.place.record_key(&self.part), &frame)?;
         self.file(txn, old.as_deref(), index_values)?;
         self.shelve(txn, old.as_deref())?;
         if old.is_none() {
@@ -109,7 +109,9 @@ impl<'a> Target<'a> {
     fn delete(&self, txn: &mut RwTxn<'_>, time: Timestamp) -> Result<bool, StoreError> {
         let Some(old) = self.take(txn)? else { return Ok(false) };
         let table = self.core.tables.records;
-        table.delete(txn, &self.place.record(&self.part)).map_err(StoreError::storage("write"))?;
+        table
+            .delete(txn, &self.place.record_key(&self.part))
+            .map_err(StoreError::storage("write"))?;
         self.file(txn, Some(&old), IndexValues::default())?;
         if self.entry.shape.history != History::None {
             let frame = Frame {
@@ -132,7 +134,7 @@ impl<'a> Target<'a> {
     /// The stored bytes of the version that is current so far.
     fn take(&self, txn: &RwTxn<'_>) -> Result<Option<Vec<u8>>, StoreError> {
         let table = self.core.tables.records;
-        let found = table.get(txn, &self.place.record(&self.part));
+        let found = table.get(txn, &self.place.record_key(&self.part));
         Ok(found.map_err(StoreError::storage("read"))?.map(<[u8]>::to_vec))
     }
 

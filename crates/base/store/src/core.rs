@@ -87,11 +87,9 @@ impl Core {
 
     /// The collection of a type.
     pub(crate) fn entry<C: Collection>(&self) -> Result<&Entry, StoreError> {
-        let entry = self.named(C::NAME)?;
-        if entry.shape.kind != TypeId::of::<C>() {
-            return Err(StoreError::UnknownCollection { name: C::NAME.into() });
-        }
-        Ok(entry)
+        // There are few, and comparing numbers is quicker than taking the hash of a name.
+        let entry = self.entries.iter().find(|entry| entry.shape.kind == TypeId::of::<C>());
+        entry.ok_or_else(|| StoreError::UnknownCollection { name: C::NAME.into() })
     }
 
     /// The collection of a number in a key; none where this program does not serve it.

@@ -73,6 +73,17 @@ impl Place {
         join(&[&self.bytes(), part])
     }
 
+    /// The same for reads of one record, without a piece of memory for each. A part is never longer
+    /// than fits; of a damaged one that is, the rest is left out, and no record has such a key.
+    pub(crate) fn record_key(self, part: &[u8]) -> RecordKey {
+        let part = &part[..part.len().min(KEY_PLAIN_BYTES_MAX)];
+        let length = PLACE_BYTES + part.len();
+        let mut bytes = [0; PLACE_BYTES + KEY_PLAIN_BYTES_MAX];
+        bytes[..PLACE_BYTES].copy_from_slice(&self.bytes());
+        bytes[PLACE_BYTES..length].copy_from_slice(part);
+        RecordKey { bytes, length }
+    }
+
     pub(crate) fn history(self, part: &[u8], version: u64) -> Vec<u8> {
         join(&[&self.bytes(), &[part.len() as u8], part, &version.to_be_bytes()])
     }
@@ -93,6 +104,20 @@ impl Place {
         let ([number, length], rest) = rest.split_first_chunk::<2>()?;
         let (value, part) = rest.split_at_checked(usize::from(*length))?;
         Some((*number, value, part))
+    }
+}
+
+/// A key of `records` that lies on the stack.
+pub(crate) struct RecordKey {
+    bytes: [u8; PLACE_BYTES + KEY_PLAIN_BYTES_MAX],
+    length: usize,
+}
+
+impl std::ops::Deref for RecordKey {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod drawer;
 
+use std::borrow::Cow;
+
 use heed::RoTxn;
 use weir_model::{TenantId, Timestamp};
 
@@ -73,6 +75,21 @@ impl<'s> Snapshot<'s> {
         let drawer = self.drawer::<C>(tenant)?;
         let Some(frame) = drawer.current(key)? else { return Ok(None) };
         drawer.versioned::<C>(key.to_owned(), &frame).map(Some)
+    }
+
+    /// A record in its current version as its codec wrote it, where it lies: nothing is copied or
+    /// decoded, but for what is encrypted.
+    ///
+    /// # Errors
+    /// As [`Snapshot::get`].
+    pub fn stored<C: Collection>(
+        &self,
+        tenant: TenantId,
+        key: &str,
+    ) -> Result<Option<Cow<'s, [u8]>>, StoreError> {
+        let drawer = self.drawer::<C>(tenant)?;
+        let Some(frame) = drawer.current(key)? else { return Ok(None) };
+        drawer.body(key, &frame).map(Some)
     }
 
     /// Records whose keys begin with `prefix` and follow `after`, in the order of their keys.

@@ -14,6 +14,12 @@ pub enum ResolverError {
         /// The organisation's own prefix.
         prefix: Prefix,
     },
+    /// Nobody here answers for its prefix.
+    #[error("the prefix of {0} is not homed here")]
+    NotHomed(Identifier),
+    /// The values are none that a record can have.
+    #[error("{0}")]
+    Values(String),
     /// Something has the identifier already, or something of another kind had it.
     #[error("{0} is taken")]
     Taken(Identifier),
@@ -32,4 +38,21 @@ pub enum ResolverError {
     /// The registry could not be read.
     #[error("could not read the registry")]
     Store(#[from] StoreError),
+    /// An address is taken, or not this machine's.
+    #[error("listen for identifiers on {address}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system gives no thread.
+    #[error("start a thread for identifiers")]
+    Thread(#[source] std::io::Error),
+    /// The server's own key cannot be made or read.
+    #[error("make or read the key of this server")]
+    Key,
+    /// It could not be written.
+    #[error("write to the registry")]
+    Commit(#[source] weir_store::CommitError),
 }

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use weir_model::{Identifier, Prefix, TenantId};
 use weir_store::{Commit, Expect, Snapshot};
 
-use crate::{Identifiers, Kind, Record, ResolverError, SUFFIX_BYTES_MAX, slug};
+use crate::{
+    HomedPrefix, Identifiers, Kind, Prefixes, Record, ResolverError, SUFFIX_BYTES_MAX, slug,
+};
 
 /// Most numbers tried behind one name before the count of all records is used instead.
 const NAME_PROBES_MAX: u64 = 16;
@@ -55,11 +57,25 @@ impl<'s> Minter<'s> {
             Some(id) => self.asked(kind, id)?,
             None => (self.made(kind, name)?, Expect::Absent),
         };
+        if kind == Kind::Organisation {
+            self.home(commit, &id)?;
+        }
         let key = id.folded();
-        let record = Record::new(id.clone(), kind, self.tenant, name);
+        let record = Record::new(id.clone(), kind, name, commit.time());
         commit.put_in::<Identifiers>(self.tenant, &key, &record, expect);
         self.given.insert(key);
         Ok(id)
+    }
+
+    /// Homes the prefix of an organisation, with the organisation.
+    fn home(&self, commit: &mut Commit, id: &Identifier) -> Result<(), ResolverError> {
+        let key = self.prefix.as_str();
+        if self.snap.get::<Prefixes>(TenantId::NODE, key)?.is_some() {
+            return Err(ResolverError::Taken(id.clone()));
+        }
+        let homed = HomedPrefix::new(self.prefix.clone(), self.tenant);
+        commit.put_in::<Prefixes>(TenantId::NODE, key, &homed, Expect::Absent);
+        Ok(())
     }
 
     /// An identifier that the caller chose: free, or withdrawn from a thing of the same kind.
@@ -130,7 +146,8 @@ pub fn rename(
     id: &Identifier,
     name: &str,
 ) -> Result<(), ResolverError> {
-    change(snap, commit, tenant, id, |record| record.set_name(name))
+    let now = commit.time();
+    change(snap, commit, tenant, id, |record| record.set_name(name, now))
 }
 
 /// Withdraws the record of a thing that is deleted.

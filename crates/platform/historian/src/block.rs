@@ -6,6 +6,7 @@
 //! [`checksum::METADATA_KEY`]; the manifest holds the checksum of the footer.
 
 pub(crate) mod array;
+mod batches;
 pub(crate) mod bounds;
 pub(crate) mod checksum;
 mod chunk;
@@ -20,6 +21,7 @@ pub(crate) mod read;
 mod scale;
 pub(crate) mod schema;
 mod steps;
+pub(crate) mod sums;
 mod times;
 pub(crate) mod write;
 

@@ -3,7 +3,8 @@
 //!
 //! Blocks of one day may overlap until they are merged, and what came late may replace rows of a
 //! month's blocks. [`Overlaps`] compares the keys of blocks that overlap and says which rows others
-//! replace; an [`ExactBlock`] is a block without these and without rows of tags that are not to
+//! replace. Of a block that is being merged, the rows up to some key may be in what was made of it: they
+//! are superseded without being compared, however many they are. An [`ExactBlock`] is a block without these and without rows of tags that are not to
 //! leave, which is nearly always the file as it is.
 //! Nothing here changes the history.
 
@@ -22,7 +23,7 @@ use crate::block::write::BlockWriter;
 use crate::block::{Block, BlockEntry};
 use crate::deletion::Deletion;
 use crate::disk::{Disk, LocalDisk};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Superseded};
 use crate::merge::{Cursor, Merge};
 use crate::{Historian, HistorianError};
 
@@ -69,6 +70,7 @@ pub struct Blocks {
     position: u64,
     blocks: Vec<Arc<Block>>,
     deletions: Arc<Vec<Deletion>>,
+    superseded: Superseded,
 }
 
 /// The blocks of a folder, whether a historian has it open or not: what its manifest names at this
@@ -84,6 +86,7 @@ pub fn blocks(dir: &Path) -> Result<Blocks, HistorianError> {
         position: manifest.covered,
         blocks: blocks.collect(),
         deletions: Arc::new(manifest.deletions),
+        superseded: manifest.superseded,
     })
 }
 
@@ -97,6 +100,7 @@ impl Historian {
         Blocks {
             position,
             blocks: view.version.blocks().cloned().collect(),
+            superseded: view.version.superseded().clone(),
             deletions: view.deletions,
         }
     }
@@ -131,10 +135,13 @@ pub struct ExactMonth {
 /// that the second one does.
 type Shared = Arc<[Vec<Key>; 2]>;
 
+/// A block, by number, and the key before which its rows are in others.
+type Part = (u64, Option<Key>);
+
 /// Compares blocks, and remembers what it found: blocks never change.
 #[derive(Default)]
 pub struct Overlaps {
-    pairs: HashMap<(u64, u64), Shared>,
+    pairs: HashMap<[Part; 2], Shared>,
     /// The tags of blocks, as runs.
     tags: HashMap<u64, Runs>,
 }
@@ -165,7 +172,7 @@ impl Overlaps {
         self.forget(blocks);
         let exact = months.into_iter().map(|((tenant, month), of_month)| ExactMonth {
             blocks: match wanted.get(&tenant) {
-                Some(wanted) => self.exact_month(&of_month, &blocks.deletions, wanted),
+                Some(wanted) => self.exact_month(&of_month, blocks, wanted),
                 None => Ok(Vec::new()),
             },
             tenant,
@@ -177,14 +184,16 @@ impl Overlaps {
     fn exact_month(
         &mut self,
         blocks: &[Arc<Block>],
-        deletions: &[Deletion],
+        Blocks { deletions, superseded, .. }: &Blocks,
         wanted: &WantedTags,
     ) -> Result<Vec<ExactBlock>, HistorianError> {
+        let before = |block: &Block| superseded.get(&block.entry().id).copied();
         let mut replaced: Vec<Vec<Key>> = vec![Vec::new(); blocks.len()];
         for (a, first) in blocks.iter().enumerate() {
             for (b, second) in blocks.iter().enumerate().skip(a + 1) {
                 let Some(corner) = Corner::shared(first, second) else { continue };
-                let shared = self.shared(first, second, corner)?;
+                let shared =
+                    self.shared((first, before(first)), (second, before(second)), corner)?;
                 let [of_first, of_second] = &*shared;
                 replaced[a].extend(of_first);
                 replaced[b].extend(of_second);
@@ -202,7 +211,8 @@ impl Overlaps {
             }
             let withheld = self.withheld(block, wanted)?;
             let hidden = deletions.iter().filter(|one| block.may_have(one)).copied().collect();
-            exact.push(ExactBlock { block: Arc::clone(block), replaced, hidden, withheld });
+            let (block, before) = (Arc::clone(block), before(block));
+            exact.push(ExactBlock { block, before, replaced, hidden, withheld });
         }
         Ok(exact)
     }
@@ -228,14 +238,19 @@ impl Overlaps {
         Ok(tags.filter(|tag| !wanted.has(*tag)).collect())
     }
 
-    fn shared(&mut self, a: &Block, b: &Block, corner: Corner) -> Result<Shared, HistorianError> {
-        let ids = (a.entry().id, b.entry().id);
-        if let Some(known) = self.pairs.get(&ids) {
+    fn shared(
+        &mut self,
+        a: (&Block, Option<Key>),
+        b: (&Block, Option<Key>),
+        corner: Corner,
+    ) -> Result<Shared, HistorianError> {
+        let parts = [a, b].map(|(block, before)| (block.entry().id, before));
+        if let Some(known) = self.pairs.get(&parts) {
             return Ok(Arc::clone(known));
         }
         let found = Arc::new(compare(a, b, corner)?);
         if self.pairs.len() < PAIRS_MAX {
-            self.pairs.insert(ids, Arc::clone(&found));
+            self.pairs.insert(parts, Arc::clone(&found));
         }
         Ok(found)
     }
@@ -243,13 +258,23 @@ impl Overlaps {
     /// Forgets what is known of blocks that are no more.
     fn forget(&mut self, blocks: &Blocks) {
         let live: HashSet<u64> = blocks.blocks.iter().map(|block| block.entry().id).collect();
-        self.pairs.retain(|(a, b), _| live.contains(a) && live.contains(b));
+        self.pairs.retain(|parts, _| parts.iter().all(|(id, _)| live.contains(id)));
         self.tags.retain(|id, _| live.contains(id));
     }
 }
 
-/// The keys that two blocks share, by which of them has the lower position there.
-fn compare(a: &Block, b: &Block, corner: Corner) -> Result<[Vec<Key>; 2], HistorianError> {
+/// The keys that two blocks share, by which of them has the lower position there; none of those that
+/// are superseded in one of them.
+fn compare(
+    (a, a_before): (&Block, Option<Key>),
+    (b, b_before): (&Block, Option<Key>),
+    corner: Corner,
+) -> Result<[Vec<Key>; 2], HistorianError> {
+    let before = a_before.max(b_before);
+    let ends_before = |block: &Block, before: Option<Key>| before > Some(block.entry().last_key());
+    if ends_before(a, b_before) || ends_before(b, a_before) {
+        return Ok(Default::default());
+    }
     let (mut left, mut right) = (Keys::new(a, corner)?, Keys::new(b, corner)?);
     let mut lost = [Vec::new(), Vec::new()];
     let (mut x, mut y) = (left.next()?, right.next()?);
@@ -257,6 +282,9 @@ fn compare(a: &Block, b: &Block, corner: Corner) -> Result<[Vec<Key>; 2], Histor
         match key_x.cmp(&key_y) {
             std::cmp::Ordering::Less => x = left.next()?,
             std::cmp::Ordering::Greater => y = right.next()?,
+            std::cmp::Ordering::Equal if before.is_some_and(|before| key_x < before) => {
+                (x, y) = (left.next()?, right.next()?);
+            }
             std::cmp::Ordering::Equal => {
                 let loser = usize::from((at_x, a.entry().id) > (at_y, b.entry().id));
                 lost[loser].push(key_x);
@@ -274,6 +302,8 @@ fn compare(a: &Block, b: &Block, corner: Corner) -> Result<[Vec<Key>; 2], Histor
 /// of tags that are not wanted.
 pub struct ExactBlock {
     block: Arc<Block>,
+    /// The key before which rows are left out, because others have them.
+    before: Option<Key>,
     /// Keys of rows that are left out, in order.
     replaced: Vec<Key>,
     /// Deletions whose rows are left out.
@@ -295,7 +325,7 @@ impl ExactBlock {
             a = crc32c::crc32c_append(a, bytes);
             b = crc32c::crc32c_append(b.rotate_left(1), bytes);
         };
-        for (tag, time) in &self.replaced {
+        for (tag, time) in self.before.iter().chain(&self.replaced) {
             add(&tag.to_le_bytes());
             add(&time.to_le_bytes());
         }
@@ -311,7 +341,10 @@ impl ExactBlock {
 
     /// Whether nothing is left out: the file is the block as it is.
     pub fn is_whole(&self) -> bool {
-        self.replaced.is_empty() && self.hidden.is_empty() && self.withheld.is_empty()
+        self.before.is_none()
+            && self.replaced.is_empty()
+            && self.hidden.is_empty()
+            && self.withheld.is_empty()
     }
 
     /// Opens the file; one of which something is left out is written to a folder first, and removed
@@ -351,7 +384,8 @@ impl ExactBlock {
             while replaced.next_if(|key| **key < row.key()).is_some() {}
             let is_hidden =
                 |one: &Deletion| one.tag == row.tag && one.hides(row.time, row.position);
-            if replaced.peek() == Some(&&row.key())
+            if self.before.is_some_and(|before| row.key() < before)
+                || replaced.peek() == Some(&&row.key())
                 || self.hidden.iter().any(is_hidden)
                 || self.withheld.binary_search(&row.tag).is_ok()
             {

@@ -10,7 +10,7 @@ use crate::block::BlockEntry;
 use crate::check::{lock, log};
 use crate::manifest::{self, Manifest};
 use crate::span::Span;
-use crate::{Historian, HistorianError};
+use crate::{Historian, HistorianError, MergeWait};
 
 /// What a folder holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,6 +31,9 @@ pub struct Contents {
     pub deletions: u64,
     /// Bytes of files that a repair has put aside.
     pub quarantine_bytes: u64,
+    /// The merge that waits for space on the disk; none of a stopped historian.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merge_wait: Option<MergeWait>,
 }
 
 /// The blocks of a tenant's day or month.
@@ -73,6 +76,7 @@ pub fn contents(dir: &Path) -> Result<Contents, HistorianError> {
         memory_bytes: 0,
         deletions: manifest.deletions.len() as u64,
         quarantine_bytes: folder_bytes(&dir.join(crate::repair::QUARANTINE)),
+        merge_wait: None,
     })
 }
 
@@ -89,6 +93,7 @@ impl Historian {
             memory_bytes: stats.memory_bytes as u64,
             deletions: stats.deletions as u64,
             quarantine_bytes: folder_bytes(&self.shared().dir.join(crate::repair::QUARANTINE)),
+            merge_wait: stats.merge_wait,
         }
     }
 }

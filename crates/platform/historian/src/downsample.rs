@@ -12,6 +12,10 @@ use crate::row::Row;
 /// Points of one stretch at most: first, lowest, highest, last and a gap.
 pub(crate) const STRETCH_POINTS: usize = 5;
 
+/// Points of one stretch that is thinned: the row before the last change of a text, too, without which
+/// that would be none the next time.
+pub(crate) const THINNED_POINTS: usize = STRETCH_POINTS + 1;
+
 /// How much finer the stretches begin at most than the span alone would have them, in doublings:
 /// samples may fill a small part of the span only, an hour of a century.
 const FINER_DOUBLINGS_MAX: u32 = 40;
@@ -41,6 +45,7 @@ pub(crate) struct Stretch {
     high: Option<Row>,
     first_change: Option<Row>,
     last_change: Option<Row>,
+    before_last_change: Option<Row>,
     gap: Option<Row>,
 }
 
@@ -115,6 +120,7 @@ impl Stretch {
             high: extreme,
             first_change: None,
             last_change: None,
+            before_last_change: None,
             gap: is_gap(&row).then(|| row.clone()),
             first: row.clone(),
             last: row,
@@ -138,6 +144,7 @@ impl Stretch {
             if row.value != self.last.value {
                 self.first_change.get_or_insert_with(|| row.clone());
                 self.last_change = Some(row.clone());
+                self.before_last_change = Some(self.last.clone());
             }
         }
         self.last = row;
@@ -147,6 +154,11 @@ impl Stretch {
     fn append(&mut self, later: Self) {
         let changed = later.first.value != self.last.value;
         let change = changed.then(|| later.first.clone());
+        if later.last_change.is_some() {
+            self.before_last_change = later.before_last_change;
+        } else if changed {
+            self.before_last_change = Some(self.last.clone());
+        }
         self.last_change = later.last_change.or_else(|| change.clone()).or(self.last_change.take());
         self.first_change = self.first_change.take().or(change).or(later.first_change);
         self.low = extreme(self.low.take(), later.low, |earlier, later| later < earlier);
@@ -155,19 +167,28 @@ impl Stretch {
         self.last = later.last;
     }
 
-    /// Its points in order of time, the least important left out where there may be fewer.
-    pub(crate) fn points(self, points_max: usize) -> Vec<Row> {
+    /// Its points in order of time, the least important left out where there may be fewer; at most
+    /// [`STRETCH_POINTS`].
+    pub(crate) fn points(mut self, points_max: usize) -> Vec<Row> {
+        self.before_last_change = None;
+        self.thinned(points_max)
+    }
+
+    /// The same with the row before the last change: of these, as many stay when it is thinned again.
+    pub(crate) fn thinned(self, points_max: usize) -> Vec<Row> {
         let has_numbers = self.low.is_some();
-        let changes = [self.first_change, self.last_change];
-        let [first_change, last_change] = changes.map(|row| row.filter(|_| !has_numbers));
+        let changes = [self.first_change, self.last_change, self.before_last_change];
+        let [first_change, last_change, before_last_change] =
+            changes.map(|row| row.filter(|_| !has_numbers));
         let by_importance = [
             Some(self.last),
             Some(self.first),
             self.high.or(last_change),
             self.low.or(first_change),
             self.gap,
+            before_last_change,
         ];
-        let mut points: Vec<Row> = Vec::with_capacity(STRETCH_POINTS);
+        let mut points: Vec<Row> = Vec::with_capacity(THINNED_POINTS);
         for row in by_importance.into_iter().flatten() {
             if points.len() < points_max && points.iter().all(|point| point.time != row.time) {
                 points.push(row);

@@ -156,6 +156,17 @@ pub enum HistorianError {
         /// The bound.
         rows_max: usize,
     },
+    /// There is too little space on the disk to merge files: they are merged by themselves once there
+    /// is enough.
+    #[error(
+        "merging waits for space on the disk: {needed_bytes} bytes are needed, {free_bytes} are free"
+    )]
+    NoRoom {
+        /// Bytes that must be free.
+        needed_bytes: u64,
+        /// Bytes that are.
+        free_bytes: u64,
+    },
     /// The historian is closed or closing.
     #[error("the historian is closed")]
     Closed,

@@ -285,6 +285,7 @@ impl Historian {
             blocks: view.version.blocks().count(),
             damaged_blocks: view.version.blocks().filter(|block| block.is_damaged()).count(),
             memory_bytes,
+            merge_wait: shared.merge_wait(),
             deletions: view.deletions.len(),
             queue_bytes: shared.queue.bytes(),
             queue_bytes_max: shared.queue.bytes_max(),

@@ -5,6 +5,7 @@ mod flush;
 mod held;
 mod merge;
 mod plan;
+mod room;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};

@@ -1,5 +1,7 @@
 //! The newest value of every tag.
 
+mod page;
+
 use weir_model::{Kind, Quality, Sample, Samples, TagId, TenantId, Timestamp, Value};
 
 use crate::block::array;

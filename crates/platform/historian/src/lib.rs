@@ -97,7 +97,7 @@ pub use options::{
 pub use page::Page;
 pub use repair::{Step, repair};
 pub use rollup::RollupLevel;
-pub use stats::Stats;
+pub use stats::{MergeWait, Stats};
 
 #[cfg(test)]
 mod tests;

@@ -41,7 +41,14 @@ pub(crate) struct Manifest {
     /// Deletions up to `covered` whose rows may be in the blocks.
     #[serde(default)]
     pub(crate) deletions: Vec<Deletion>,
+    /// Of blocks that are being merged, by number: the key before which all of their rows are in other
+    /// live blocks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) superseded: Superseded,
 }
+
+/// The tag and time before which the rows of a block are in others, by number of the block.
+pub(crate) type Superseded = BTreeMap<u64, (u32, i64)>;
 
 /// A checkpoint file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +107,7 @@ impl Manifest {
 /// The blocks that a read sees: those of one manifest.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Version {
+    superseded: Superseded,
     spans: BTreeMap<(TenantId, Span), Vec<Arc<Block>>>,
 }
 
@@ -110,6 +118,11 @@ impl Version {
     /// The blocks given.
     pub(crate) fn new(blocks: impl IntoIterator<Item = Arc<Block>>) -> Self {
         Self::default().edit(&[], blocks)
+    }
+
+    /// This version where so much of blocks is in others.
+    pub(crate) fn with_superseded(self, superseded: &Superseded) -> Self {
+        Self { superseded: superseded.clone(), ..self }
     }
 
     /// This version without some blocks and with others.
@@ -129,7 +142,7 @@ impl Version {
             spans.entry((block.entry().tenant, block.entry().span())).or_default().push(block);
         }
         spans.retain(|_, blocks| !blocks.is_empty());
-        Self { spans }
+        Self { spans, superseded: self.superseded.clone() }
     }
 
     /// The blocks of a tenant from one day to another, both included, by the span that they are of,
@@ -152,6 +165,11 @@ impl Version {
     /// Every span of every tenant that has blocks, tenant by tenant, in order of its first day.
     pub(crate) fn all_spans(&self) -> impl Iterator<Item = (TenantId, Group<'_>)> {
         self.spans.iter().map(|((tenant, span), blocks)| (*tenant, (*span, blocks.as_slice())))
+    }
+
+    /// Which rows of blocks that are being merged are in others already.
+    pub(crate) fn superseded(&self) -> &Superseded {
+        &self.superseded
     }
 
     /// Every block.

@@ -59,6 +59,7 @@ pub(crate) fn recover(
     let (last, producers) = load_checkpoint(dir, &manifest)?;
     let blocks = manifest.blocks.iter().map(|entry| Block::new(dir, disk, entry.clone()));
     let version = Version::new(blocks.inspect(|block| look_at(block)));
+    let version = version.with_superseded(&manifest.superseded);
     let covered = manifest.covered;
     let live = LiveStream::new(covered, options.live_bytes_max, options.live_batches_max);
     let view = View {

@@ -17,7 +17,7 @@ use crate::producers::Producers;
 use crate::queue::Queue;
 use crate::rollup::RollupCache;
 use crate::scan::View;
-use crate::{AppendError, Options};
+use crate::{AppendError, MergeWait, Options};
 
 /// Bytes that a disk takes if it is not full. Few in tests, which start thousands of historians.
 const PROBE_BYTES: usize = if cfg!(test) { 4 << 10 } else { 256 << 10 };
@@ -40,6 +40,7 @@ pub(crate) struct Shared {
     last: RwLock<LastValues>,
     producers: Mutex<Producers>,
     unavailable: Mutex<Option<AppendError>>,
+    merge_wait: Mutex<Option<MergeWait>>,
     retention: RwLock<Arc<Rules>>,
 }
 
@@ -111,6 +112,7 @@ impl Shared {
             last: RwLock::new(recovered.last),
             producers: Mutex::new(recovered.producers),
             unavailable: Mutex::new(None),
+            merge_wait: Mutex::new(None),
             retention: RwLock::default(),
             options,
         }
@@ -188,6 +190,26 @@ impl Shared {
             _ => {}
         }
         *state = reason;
+    }
+
+    /// Notes what a merge waits for, and tells the operator when that begins and ends.
+    pub(crate) fn set_merge_wait(&self, wait: Option<MergeWait>) {
+        let mut state = self.merge_wait.lock().unwrap_or_else(PoisonError::into_inner);
+        match (state.as_ref(), wait) {
+            (None, Some(MergeWait { needed_bytes, free_bytes })) => tracing::warn!(
+                needed_bytes,
+                free_bytes,
+                "files of the historian are not merged until there is space on the disk"
+            ),
+            (Some(_), None) => tracing::info!("there is space to merge files of the historian"),
+            _ => {}
+        }
+        *state = wait;
+    }
+
+    /// What a merge waits for.
+    pub(crate) fn merge_wait(&self) -> Option<MergeWait> {
+        *self.merge_wait.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why batches cannot be stored.

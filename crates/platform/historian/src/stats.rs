@@ -1,5 +1,17 @@
 //! Numbers about the historian, for metrics and the console.
 
+use serde::Serialize;
+
+/// A merge of files that waits for space on the disk. It begins by itself once there is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MergeWait {
+    /// Bytes that must be free for it: those of the files that it reads, and what log and memory may
+    /// grow to.
+    pub needed_bytes: u64,
+    /// Bytes that were free when it was asked for last.
+    pub free_bytes: u64,
+}
+
 /// What the historian holds and does at this moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -18,6 +30,8 @@ pub struct Stats {
     pub damaged_blocks: usize,
     /// Bytes of samples in memory that are not in blocks yet.
     pub memory_bytes: usize,
+    /// The merge that waits for space on the disk, where one does: the first that was refused.
+    pub merge_wait: Option<MergeWait>,
     /// Deletions whose rows may still be in blocks, hidden from every read.
     pub deletions: usize,
     /// Bytes of batches waiting to be written.

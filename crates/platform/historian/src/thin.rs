@@ -2,13 +2,13 @@
 
 use weir_model::Keep;
 
-use crate::downsample::{STRETCH_POINTS, Stretch};
+use crate::downsample::{Stretch, THINNED_POINTS};
 use crate::row::Row;
 
-/// Takes rows in the order of their keys, and gives those that stay. What stays of numbers that were
-/// thinned before is all of them, so that a block may be thinned together with late ones. Of texts
-/// and states that were thinned before, the first, the first change and the last stay; the last
-/// change may have become none, because what was before it is gone, and is then left out.
+/// Takes rows in the order of their keys, and gives those that stay. What stays of those that were
+/// thinned before is all of them, so that a block may be thinned together with late ones. Of numbers
+/// these are the first, lowest, highest and last and a bad one; of texts the first, the first change,
+/// the last change with the row before it, and the last.
 pub(crate) struct Thinner {
     /// Nanoseconds of a stretch; stretches are counted from 1970.
     width: i64,
@@ -46,7 +46,7 @@ impl Thinner {
 }
 
 fn points(stretch: Option<Stretch>) -> Vec<Row> {
-    stretch.map_or_else(Vec::new, |stretch| stretch.points(STRETCH_POINTS))
+    stretch.map_or_else(Vec::new, |stretch| stretch.thinned(THINNED_POINTS))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ impl Historian {
     ///
     /// # Errors
     /// [`HistorianError::Flush`]; [`HistorianError::Io`] where files cannot be written;
+    /// [`HistorianError::NoRoom`] where some of it waits for space, and is done once there is some;
     /// [`HistorianError::Closed`]. Damaged files are left as they are, and are no error here.
     pub async fn compact(&self) -> Result<(), HistorianError> {
         self.flush().await?;

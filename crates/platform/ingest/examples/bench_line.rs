@@ -4,17 +4,17 @@ use std::convert::Infallible;
 use std::fmt::Write;
 use std::time::Instant;
 
-use weir_ingest::{Lookup, Precision, Read, Series, SeriesCache, TagFacts, Unknown, line};
+use weir_ingest::{Found, Lookup, Precision, Read, Series, SeriesCache, TagFacts, Unknown, line};
 use weir_model::{DataType, TagId, Timestamp};
 
 /// Every series is a tag of its number.
 struct Numbered;
 
 impl Lookup for Numbered {
-    fn find(&self, series: &Series<'_>) -> Result<TagFacts, Unknown> {
+    fn find(&self, series: &Series<'_>) -> Result<Found, Unknown> {
         let number = series.measurement.rsplit('_').next().and_then(|number| number.parse().ok());
         let tag = TagId(number.ok_or_else(|| Unknown::Refused(String::new()))?);
-        Ok(TagFacts { tag, data_type: DataType::F64 })
+        Ok(TagFacts { tag, data_type: DataType::F64 }.into())
     }
 }
 

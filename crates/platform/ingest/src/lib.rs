@@ -7,14 +7,14 @@
 //! unpacks nothing and knows neither HTTP nor who may see which tag: that is the lookup's business.
 //!
 //! ```
-//! use weir_ingest::{Lookup, Precision, Read, Series, SeriesCache, TagFacts, Unknown, line};
+//! use weir_ingest::{Found, Lookup, Precision, Read, Series, SeriesCache, TagFacts, Unknown, line};
 //! use weir_model::{DataType, TagId, Timestamp};
 //!
 //! struct Plant;
 //! impl Lookup for Plant {
-//!     fn find(&self, series: &Series<'_>) -> Result<TagFacts, Unknown> {
+//!     fn find(&self, series: &Series<'_>) -> Result<Found, Unknown> {
 //!         match series.name().as_str() {
-//!             "88.100/furnace" => Ok(TagFacts { tag: TagId(7), data_type: DataType::F64 }),
+//!             "88.100/furnace" => Ok(TagFacts { tag: TagId(7), data_type: DataType::F64 }.into()),
 //!             name => Err(Unknown::Refused(format!("there is no tag {name}"))),
 //!         }
 //!     }
@@ -44,5 +44,5 @@ pub use error::{FAULTS_MAX, Fault, FaultKind, ReadError};
 pub use line::Precision;
 pub use name::{NAME_BYTES_MAX, Series};
 pub use series::{
-    CREATED_MAX, Lookup, NewTag, Revision, SERIES_BYTES_MAX, SeriesCache, TagFacts, Unknown,
+    CREATED_MAX, Found, Lookup, NewTag, Revision, SERIES_BYTES_MAX, SeriesCache, TagFacts, Unknown,
 };

@@ -53,17 +53,61 @@ pub struct NewTag {
     pub data_type: DataType,
 }
 
+/// The tag that was found for a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// What must be known of it.
+    pub facts: TagFacts,
+    /// Whether tags that are added leave this answer as it is, as far as [`Revision::settled`] stays.
+    pub is_settled: bool,
+}
+
+impl From<TagFacts> for Found {
+    /// An answer that may change with any tag that is added.
+    fn from(facts: TagFacts) -> Self {
+        Self { facts, is_settled: false }
+    }
+}
+
 /// Looks tags up for one sender.
 pub trait Lookup {
     /// The tag of a series.
     ///
     /// # Errors
     /// [`Unknown`].
-    fn find(&self, series: &Series<'_>) -> Result<TagFacts, Unknown>;
+    fn find(&self, series: &Series<'_>) -> Result<Found, Unknown>;
 }
 
-/// The state of the documents that answers rest on; whenever an answer may change, it changes.
-pub type Revision = u64;
+/// The state of the documents that answers rest on. Two states that share a number give the same answers
+/// of that number's kind, and no number of one kind is ever one of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revision {
+    /// Changes whenever an answer may.
+    pub all: u64,
+    /// Changes whenever an answer that [is settled](Found::is_settled) may: while machines are connected
+    /// one after the other, tags are added all the time, and the series of those that are there stay.
+    pub settled: u64,
+}
+
+impl Revision {
+    /// What an answer that was found in this state is remembered with.
+    fn of(self, found: Found) -> u64 {
+        if found.is_settled { self.settled } else { self.all }
+    }
+
+    /// Whether what is remembered with this number holds.
+    #[inline]
+    fn holds(self, revision: u64) -> bool {
+        revision == self.settled || revision == self.all
+    }
+}
+
+impl From<u64> for Revision {
+    /// A state with which every answer may change.
+    fn from(number: u64) -> Self {
+        Self { all: number, settled: number }
+    }
+}
 
 /// Series and their tags, for senders who see the same tags. Bounded in bytes: when it is full, it
 /// starts anew.
@@ -98,8 +142,8 @@ impl SeriesCache {
     }
 
     /// For a request that reads the documents in a state at least as new as the revision.
-    pub fn at(&self, revision: Revision) -> SeriesView<'_> {
-        SeriesView { cache: self, revision }
+    pub fn at(&self, revision: impl Into<Revision>) -> SeriesView<'_> {
+        SeriesView { cache: self, revision: revision.into() }
     }
 
     /// How many series are remembered.
@@ -172,7 +216,8 @@ struct Entry {
     field: u32,
     tag: TagId,
     data_type: DataType,
-    revision: Revision,
+    /// One number of a [`Revision`].
+    revision: u64,
 }
 
 impl Entry {
@@ -254,7 +299,7 @@ impl Entries {
         field: &[u8],
         before: Option<usize>,
         facts: TagFacts,
-        revision: Revision,
+        revision: u64,
     ) -> Option<usize> {
         let TagFacts { tag, data_type } = facts;
         if let Some(at) = self.find(series, field) {

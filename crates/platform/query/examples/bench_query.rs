@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, stream};
 use weir_historian::{Historian, Options};
 use weir_model::{
-    AssetRow, Batch, RollupsWanted, Sample, SamplesWanted, TagId, TagRow, TenantId, Timestamp,
+    AssetRow, Batch, RollupsWanted, Sample, SampleColumns, SamplePage, SamplesWanted, TagId,
+    TagRow, TenantId, Timestamp,
 };
 use weir_query::{Engine, Format, Limits, Pages, RollupPages, Source, SourceError, Wanted};
 
@@ -71,6 +72,41 @@ const STATEMENTS: &[(&str, &str)] = &[
     (
         "hourly of all",
         "SELECT time_bucket('1 hour', time) AS t, avg(value), count(*) FROM samples GROUP BY t ORDER BY t",
+    ),
+    (
+        "filter by tag",
+        "SELECT tag, count(*) FROM samples WHERE value > 50 GROUP BY tag ORDER BY tag",
+    ),
+    ("count late half", "SELECT count(*) FROM samples WHERE time >= '2026-11-23T01:23:20Z'"),
+    (
+        "late half by tag",
+        "SELECT tag, avg(value), max(value) FROM samples WHERE time >= '2026-11-23T01:23:20Z' GROUP BY tag ORDER BY tag",
+    ),
+    (
+        "an hour by tag",
+        "SELECT tag, avg(value), max(value) FROM samples WHERE time >= '2026-11-23T01:00:00Z' AND \
+         time < '2026-11-23T02:00:00Z' GROUP BY tag ORDER BY tag",
+    ),
+    (
+        "ends by tag",
+        "SELECT tag, first(value, time), last(value, time) FROM samples GROUP BY tag ORDER BY tag",
+    ),
+    ("spread by tag", "SELECT tag, stddev(value) FROM samples GROUP BY tag ORDER BY tag"),
+    ("qualities", "SELECT quality, count(*) FROM samples GROUP BY quality ORDER BY quality"),
+    (
+        "good by tag",
+        "SELECT tag, avg(value) FROM samples WHERE quality = 'good' GROUP BY tag ORDER BY tag",
+    ),
+    ("distinct tags", "SELECT count(DISTINCT tag) FROM samples"),
+    ("times of all", "SELECT min(time), max(time) FROM samples"),
+    (
+        "top ten",
+        "SELECT tag, max(value) AS top FROM samples GROUP BY tag ORDER BY top DESC LIMIT 10",
+    ),
+    ("newest ten", "SELECT tag, time, value FROM samples ORDER BY time DESC LIMIT 10"),
+    (
+        "by minute of all",
+        "SELECT time_bucket('1 minute', time) AS t, avg(value), count(*) FROM samples GROUP BY t ORDER BY t",
     ),
 ];
 
@@ -188,8 +224,13 @@ impl Source for Bench {
         Ok(Vec::new())
     }
 
-    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, SourceError> {
-        Ok(self.historian.last_of(TENANT, tags))
+    fn last(
+        &self,
+        tags: &[TagId],
+        span: (Timestamp, Timestamp),
+        columns: SampleColumns,
+    ) -> Result<SamplePage, SourceError> {
+        Ok(self.historian.last_page(TENANT, tags, span, columns))
     }
 
     fn rollups(&self, _: RollupsWanted) -> RollupPages {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use futures::stream::BoxStream;
 use weir_model::{
-    AssetRow, RollupRow, RollupsWanted, Sample, SamplePage, SamplesWanted, TagId, TagRow,
+    AssetRow, RollupRow, RollupsWanted, SampleColumns, SamplePage, SamplesWanted, TagId, TagRow,
+    Timestamp,
 };
 
 /// Which things are wanted, by identifier as it is written; all of them where there is no list.
@@ -39,11 +40,17 @@ pub trait Source: Send + Sync + 'static {
     /// Where they cannot be read.
     fn assets(&self) -> Result<Vec<AssetRow>, SourceError>;
 
-    /// The newest samples of tags that have any.
+    /// The newest samples of tags, each given at most once, that have one with `from <= time < to`: in the
+    /// order of the tags given.
     ///
     /// # Errors
     /// Where they cannot be read.
-    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, SourceError>;
+    fn last(
+        &self,
+        tags: &[TagId],
+        span: (Timestamp, Timestamp),
+        columns: SampleColumns,
+    ) -> Result<SamplePage, SourceError>;
 
     /// The samples that are wanted, and no others: tag by tag in the order asked for, and of each tag
     /// by time. Dropping it ends the reading.

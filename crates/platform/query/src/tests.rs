@@ -6,6 +6,7 @@ mod hostile;
 mod rows;
 mod series;
 mod stream;
+mod sums;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,7 @@ use futures::{StreamExt, stream as streams};
 use serde_json::Value as Json;
 use weir_model::{
     AssetRow, DataType, Grade, Quality, RollupNumbers, RollupRow, RollupsWanted, Sample,
-    SamplePage, SamplesWanted, TagId, TagRow, Timestamp, Value, push_run,
+    SampleColumns, SamplePage, SamplesWanted, TagId, TagRow, Timestamp, Value, push_run,
 };
 
 use crate::{Engine, Format, Limits, Pages, QueryError, RollupPages, Source, SourceError, Wanted};
@@ -104,9 +105,30 @@ impl Source for Plant {
         }])
     }
 
-    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, SourceError> {
-        let last = |tag: &TagId| Some((*tag, self.tags[tag.0 as usize].1.last()?.clone()));
-        Ok(tags.iter().filter_map(last).collect())
+    fn last(
+        &self,
+        tags: &[TagId],
+        (from, to): (Timestamp, Timestamp),
+        columns: SampleColumns,
+    ) -> Result<SamplePage, SourceError> {
+        let last = |tag: &TagId| Some((*tag, self.tags[tag.0 as usize].1.last()?));
+        let mut page = SamplePage::default();
+        let found = tags.iter().filter_map(last);
+        for (row, (tag, sample)) in
+            found.filter(|(_, sample)| from <= sample.time && sample.time < to).enumerate()
+        {
+            page.tags.push((tag, 1));
+            page.times.push(sample.time.nanos());
+            push_run(&mut page.qualities, sample.quality, 1);
+            let number = sample.value.as_ref().and_then(Value::as_f64);
+            page.numbers.push(number.unwrap_or_default());
+            page.present.push(number.is_some());
+            if let Some(text) = sample.value.as_ref().and_then(Value::as_text) {
+                page.texts.push(row, &text);
+            }
+        }
+        page.restrict(columns);
+        Ok(page)
     }
 
     /// Of each stretch the count, sum and ends; nothing of qualities and times.

@@ -4,6 +4,7 @@
 //! the question: a tag is there for its author right after its commit, and a raised grade holds
 //! from the next sample on. No task runs in between.
 
+mod tag;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,8 @@ use weir_store::{Change, Collection, FeedError, Snapshot, Store, StoreError};
 
 use crate::{Assets, Organisation, Organisations, Tags};
 
-pub use tenant::{AssetEntry, TagEntry, TenantView};
+pub use tag::TagEntry;
+pub use tenant::{AssetEntry, TenantView};
 
 /// Feed entries read in one step of catching up.
 const FEED_PAGE: usize = 1000;
@@ -191,7 +193,7 @@ impl State {
                 self.tenants.entry(tenant).or_default().set_asset(key, entry);
             }
             Changed::Tag(tenant, key, entry) => {
-                self.tenants.entry(tenant).or_default().set_tag(key, entry.map(|entry| *entry));
+                self.tenants.entry(tenant).or_default().set_tag(&key, entry.map(|entry| *entry));
             }
         }
     }

@@ -55,6 +55,8 @@ actions! {
     DeviceControl = "device:control";
     /// Resolve identifiers beyond what is public.
     IdentifierRead = "identifier:read";
+    /// Register identifiers that stand for themselves, change and withdraw their records.
+    IdentifierWrite = "identifier:write";
     /// See users.
     UserRead = "user:read";
     /// Create and change users.

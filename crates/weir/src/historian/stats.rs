@@ -68,6 +68,14 @@ pub(super) fn run(
             count(of("deletions")),
             bytes(of("quarantine_bytes")),
         ))?;
+        let wait = |name: &str| contents["merge_wait"][name].as_u64().unwrap_or(0);
+        if contents["merge_wait"].is_object() {
+            output::line(&format!(
+                "Files wait to be merged until there is space: {} of {} are free\n",
+                bytes(wait("free_bytes")),
+                bytes(wait("needed_bytes")),
+            ))?;
+        }
     }
     let columns = [
         ("TENANT", "/tenant"),

@@ -8,7 +8,9 @@ use anyhow::Context;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use weir_model::{AssetRow, RollupsWanted, Sample, SamplesWanted, TagId, TagRow};
+use weir_model::{
+    AssetRow, RollupsWanted, SampleColumns, SamplePage, SamplesWanted, TagId, TagRow, Timestamp,
+};
 use weir_node::config::Config;
 use weir_node::query::{
     FlightAnswer, FlightBody, FlightCall, FlightVisitor, QueryEngine, QueryError, QueryFormat,
@@ -89,8 +91,13 @@ impl Source for Seen {
         self.0.assets()
     }
 
-    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, SourceError> {
-        self.0.last(tags)
+    fn last(
+        &self,
+        tags: &[TagId],
+        span: (Timestamp, Timestamp),
+        columns: SampleColumns,
+    ) -> Result<SamplePage, SourceError> {
+        self.0.last(tags, span, columns)
     }
 
     fn samples(&self, wanted: SamplesWanted) -> Pages {

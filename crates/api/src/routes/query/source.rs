@@ -7,7 +7,10 @@ use std::fmt;
 
 use futures::{StreamExt, stream};
 use weir_access::Action;
-use weir_model::{AssetRow, Identifier, RollupsWanted, Sample, SamplesWanted, TagId, TagRow};
+use weir_model::{
+    AssetRow, Identifier, RollupsWanted, SampleColumns, SamplePage, SamplesWanted, TagId, TagRow,
+    Timestamp,
+};
 use weir_store::Collection;
 use weir_twin::{Assets, TagEntry, Tags, TenantView};
 
@@ -194,8 +197,13 @@ impl QuerySource for Seen {
         Ok(self.asset_rows()?)
     }
 
-    fn last(&self, tags: &[TagId]) -> Result<Vec<(TagId, Sample)>, QuerySourceError> {
-        Ok(self.0.state().historian.last_of(self.0.tenant(), tags))
+    fn last(
+        &self,
+        tags: &[TagId],
+        span: (Timestamp, Timestamp),
+        columns: SampleColumns,
+    ) -> Result<SamplePage, QuerySourceError> {
+        Ok(self.0.state().historian.last_page(self.0.tenant(), tags, span, columns))
     }
 
     fn samples(&self, wanted: SamplesWanted) -> SamplePages {

@@ -9,6 +9,8 @@ const PLACE: Place = Place { tenant: TenantId(7), collection: 3 };
 #[test]
 fn keys_come_apart_as_they_were_put_together() {
     let record = PLACE.record(b"part");
+    assert_eq!(PLACE.record_key(b"part")[..], record);
+    assert_eq!(PLACE.record_key(&[7; 500])[PLACE_BYTES..], [7; KEY_PLAIN_BYTES_MAX]);
     assert_eq!(Place::split(&record), Some((PLACE, &b"part"[..])));
     let history = PLACE.history(b"part", 9);
     let (_, rest) = Place::split(&history).unwrap();

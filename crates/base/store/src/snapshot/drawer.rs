@@ -33,7 +33,7 @@ impl<'s> Drawer<'s> {
     /// The current version of a record.
     pub(crate) fn current(&self, key: &str) -> Result<Option<Frame<'s>>, StoreError> {
         let part = keys::part(key);
-        let stored = self.core.tables.records.get(self.txn, &self.place.record(&part));
+        let stored = self.core.tables.records.get(self.txn, &self.place.record_key(&part));
         self.framed(key, &part, stored.map_err(StoreError::storage("read"))?)
     }
 

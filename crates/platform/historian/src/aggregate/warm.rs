@@ -43,6 +43,7 @@ impl Reader<'_> {
                 numbers: None,
                 severities: Severities::ALL,
                 columns: SampleColumns { times: true, numbers: true, qualities: true, texts: true },
+                sums: None,
             };
             self.warm_run(wanted, &mut left)?;
         }

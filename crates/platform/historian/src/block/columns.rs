@@ -82,6 +82,9 @@ pub(crate) struct RunColumn {
     loose: Vec<u64>,
     /// Whether a page of dictionary places was written.
     placed: bool,
+    /// Whether a page without them was written. None with them follows it: Spark's vectorized reader takes places
+    /// behind such a page, within a batch of rows, for those of the rows before them too.
+    each: bool,
     rows: u32,
 }
 
@@ -97,6 +100,7 @@ impl RunColumn {
             runs: Vec::new(),
             loose: Vec::new(),
             placed: false,
+            each: false,
             rows: 0,
         }
     }
@@ -146,7 +150,8 @@ impl RunColumn {
         }
         let bounds = self.bounds();
         scratch.body.clear();
-        let encoding = if self.loose.is_empty() && !self.is_smaller_as_differences() {
+        let as_places = self.loose.is_empty() && !self.each && !self.is_smaller_as_differences();
+        let encoding = if as_places {
             self.placed = true;
             let bits = 32 - (self.dictionary.len() as u32 - 1).leading_zeros();
             let width = aligned_width(bits.max(1));
@@ -154,6 +159,7 @@ impl RunColumn {
             hybrid::put_runs(&mut scratch.body, width, &self.runs, &mut scratch.literals);
             Encoding::RLE_DICTIONARY
         } else {
+            self.each = true;
             self.put_each(scratch)
         };
         self.chunk.add_page(compressor, &scratch.body, encoding, self.rows, Some(bounds))?;
@@ -320,6 +326,8 @@ pub(crate) struct BytesColumn {
     runs: Vec<(u32, u32)>,
     values: Vec<u8>,
     placed: bool,
+    /// Whether a page of values as they are was written: see [`RunColumn`].
+    each: bool,
 }
 
 impl BytesColumn {
@@ -333,6 +341,7 @@ impl BytesColumn {
             runs: Vec::new(),
             values: Vec::new(),
             placed: false,
+            each: false,
         }
     }
 
@@ -350,7 +359,8 @@ impl BytesColumn {
     ) -> io::Result<()> {
         // A page has places or values as they are, not both. One that has values keeps to them: with a
         // page for each value that has a place among many that have none, pages would be longer than values.
-        let place = if self.values.is_empty() { self.place(value) } else { None };
+        let may_have_place = self.values.is_empty() && !self.each;
+        let place = if may_have_place { self.place(value) } else { None };
         if place.is_none() && !self.runs.is_empty() {
             self.end_page(compressor, scratch)?;
         }
@@ -392,6 +402,7 @@ impl BytesColumn {
         }
         let rows = self.levels.begin(scratch);
         let encoding = if self.runs.is_empty() {
+            self.each |= !self.values.is_empty();
             scratch.body.append(&mut self.values);
             Encoding::PLAIN
         } else {

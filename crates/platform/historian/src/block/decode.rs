@@ -79,6 +79,11 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// The tags.
+    pub(crate) fn tags(&self) -> Option<Column<'a, u32>> {
+        self.column::<UInt32Type>("tag", column::TAG, |bits| bits as u32)
+    }
+
     /// A column of numbers, of which `native` makes its type from the bits of a constant; none where it
     /// is not there.
     pub(crate) fn column<T: ArrowPrimitiveType>(
@@ -100,13 +105,12 @@ impl<'a> Batch<'a> {
 /// Appends the rows of a batch of format 2 that are wanted; gives none where a column lacks what
 /// `kind` promises.
 pub(crate) fn format_2(
-    batch: &RecordBatch,
-    constants: &Constants,
+    from: &Batch<'_>,
     wanted: Option<Wanted>,
     rows: &mut VecDeque<Row>,
 ) -> Option<()> {
-    let from = Batch { batch, constants };
-    let tag = from.column::<UInt32Type>("tag", column::TAG, |bits| bits as u32)?;
+    let batch = from.batch;
+    let tag = from.tags()?;
     let nanos = from.column::<UInt32Type>("nanos", column::NANOS, |bits| bits as u32)?;
     let kinds = from.column::<UInt8Type>("kind", column::KIND, |bits| bits as u8)?;
     let origin = from.column::<Int64Type>("o", column::O, |bits| bits as i64)?;

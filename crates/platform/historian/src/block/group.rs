@@ -24,6 +24,8 @@ pub(crate) struct Pending {
     pub(crate) times: Vec<i64>,
     /// Runs of kinds, but [`kind::SINGLE`], which is found out here.
     pub(crate) kinds: Vec<(u32, u32)>,
+    /// Runs of codes of qualities.
+    pub(crate) qualities: Vec<(u32, u32)>,
     /// The 64 bits of each number; anything where there is none.
     pub(crate) numbers: Vec<u64>,
 }
@@ -35,6 +37,7 @@ impl Pending {
             tags: split_runs(&mut self.tags, rows),
             times: self.times.split_off(rows),
             kinds: split_runs(&mut self.kinds, rows),
+            qualities: split_runs(&mut self.qualities, rows),
             numbers: self.numbers.split_off(rows),
         }
     }
@@ -70,6 +73,9 @@ pub(crate) struct Group {
     kind: RunColumn,
     k: Chunk,
     k_steps_max: Option<u8>,
+    /// Whether a page of `k` without a dictionary was written: none with one follows it. See
+    /// [`RunColumn`].
+    k_each: bool,
     o: RunColumn,
     g: RunColumn,
     p: RunColumn,
@@ -123,6 +129,7 @@ impl Group {
             kind: run(column::KIND, Number::U32),
             k: Chunk::new(schema.column(column::K), true),
             k_steps_max: None,
+            k_each: false,
             o: run(column::O, Number::I64),
             g: run(column::G, Number::I64),
             p: run(column::P, Number::F64),
@@ -171,6 +178,7 @@ impl Group {
         pending.tags.clear();
         pending.times.clear();
         pending.kinds.clear();
+        pending.qualities.clear();
         pending.numbers.clear();
         self.end_full_pages(press)
     }
@@ -284,7 +292,7 @@ impl Group {
         let mut encoding = Encoding::DELTA_BINARY_PACKED;
         scratch.body.clear();
         let mut body = std::mem::take(&mut scratch.body);
-        match choice.places {
+        match choice.places.filter(|_| !self.k_each) {
             Some(max) if choice.is_clear && choice.places_are_smaller && !*thorough => {
                 as_places(scratch, &mut body, max);
                 encoding = Encoding::RLE_DICTIONARY;
@@ -300,6 +308,7 @@ impl Group {
             }
             _ => delta::put_integers(&mut body, steps, &mut scratch.differences),
         }
+        self.k_each |= encoding != Encoding::RLE_DICTIONARY;
         if encoding == Encoding::RLE_DICTIONARY {
             self.k_steps_max = self.k_steps_max.max(choice.places);
         }

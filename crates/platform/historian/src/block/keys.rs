@@ -5,18 +5,14 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, TimestampMicrosecondType, TimestampMillisecondType, UInt16Type, UInt32Type,
-    UInt64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, RecordBatch};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
 
 use super::Block;
-use super::checksum::VerifiedFile;
-use super::read::{OpenBlock, OpenBlocks, failure_of, note_damage, sound};
+use super::batches::Batches;
+use super::decode::{Batch, time};
+use super::read::{OpenBlock, OpenBlocks, note_damage};
 use super::schema::column;
 use crate::HistorianError;
 
@@ -51,11 +47,9 @@ impl Corner {
 /// Keys and positions of a block's rows in order, of one corner of it.
 pub(crate) struct Keys<'a> {
     block: &'a Block,
-    open: Arc<OpenBlock>,
-    file: VerifiedFile,
+    format: u32,
+    batches: Batches,
     corner: Corner,
-    groups: VecDeque<usize>,
-    reader: Option<ParquetRecordBatchReader>,
     rows: VecDeque<(Key, u64)>,
 }
 
@@ -68,9 +62,11 @@ impl<'a> Keys<'a> {
         let open = OpenBlocks::default().open(block);
         let open = open.inspect_err(|error| note_damage(block, error))?;
         let groups = 0..open.metadata().num_row_groups();
-        let groups = groups.filter(|group| may_have(&open, *group, corner)).collect();
-        let file = open.file();
-        Ok(Self { block, open, file, corner, groups, reader: None, rows: VecDeque::new() })
+        let groups = groups.filter(|group| may_have(&open, *group, corner));
+        let groups = groups.map(|group| (group, None));
+        let columns = vec!["tag", "time", "nanos", "position"];
+        let batches = Batches::new(&open, groups, columns, BATCH_ROWS);
+        Ok(Self { block, format: open.format(), batches, corner, rows: VecDeque::new() })
     }
 
     /// The next row.
@@ -79,7 +75,7 @@ impl<'a> Keys<'a> {
     /// As [`Keys::new`].
     pub(crate) fn next(&mut self) -> Result<Option<(Key, u64)>, HistorianError> {
         while self.rows.is_empty() {
-            let read = self.fill().map_err(|error| failure_of(self.block, &self.file, &error));
+            let read = self.fill();
             if !read.inspect_err(|error| note_damage(self.block, error))? {
                 return Ok(None);
             }
@@ -88,32 +84,17 @@ impl<'a> Keys<'a> {
     }
 
     /// Decodes some rows; gives false at the end.
-    fn fill(&mut self) -> Result<bool, ParquetError> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
-            None => {
-                let Some(group) = self.groups.pop_front() else { return Ok(false) };
-                let leaves = match self.open.format() {
-                    1 => [column::TAG, column::TIME, column::NANOS, FORMAT_1_POSITION],
-                    _ => [column::TAG, column::TIME, column::NANOS, column::POSITION],
-                };
-                let metadata = self.open.reader_metadata().clone();
-                let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves);
-                let builder =
-                    ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), metadata);
-                let builder = builder.with_row_groups(vec![group]).with_projection(mask);
-                let reader = sound(|| builder.with_batch_size(BATCH_ROWS).build())?;
-                self.reader.insert(reader)
+    fn fill(&mut self) -> Result<bool, HistorianError> {
+        let Some(batch) = self.batches.next()? else { return Ok(false) };
+        let corner = self.corner;
+        let mut take = |key: Key, position: u64| {
+            if corner.has(key) {
+                self.rows.push_back((key, position));
             }
         };
-        match sound(|| reader.next().transpose().map_err(ParquetError::from))? {
-            None => self.reader = None,
-            Some(batch) => {
-                let rows = decode(&batch, self.open.format());
-                let rows = rows.ok_or_else(|| ParquetError::General("a key is none".to_owned()))?;
-                self.rows.extend(rows.into_iter().filter(|(key, _)| self.corner.has(*key)));
-            }
-        }
+        let batch = self.batches.with_constants(&batch);
+        decode(&batch, self.format, &mut take)
+            .ok_or_else(|| self.batches.failure(&"a key is none"))?;
         Ok(true)
     }
 }
@@ -125,13 +106,11 @@ impl<'a> Keys<'a> {
 /// As [`Keys::new`].
 pub(crate) fn tags(block: &Block) -> Result<Vec<(u32, u32)>, HistorianError> {
     let open = OpenBlocks::default().open(block);
-    let open = open.inspect_err(|error| note_damage(block, error))?;
-    let file = open.file();
-    let runs = runs(&open, &file).map_err(|error| failure_of(block, &file, &error));
+    let runs = open.and_then(|open| runs(&open));
     runs.inspect_err(|error| note_damage(block, error))
 }
 
-fn runs(open: &OpenBlock, file: &VerifiedFile) -> Result<Vec<(u32, u32)>, ParquetError> {
+fn runs(open: &Arc<OpenBlock>) -> Result<Vec<(u32, u32)>, HistorianError> {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     let mut add = |tag: u32| match runs.last_mut() {
         Some((_, last)) if *last == tag => {}
@@ -143,15 +122,12 @@ fn runs(open: &OpenBlock, file: &VerifiedFile) -> Result<Vec<(u32, u32)>, Parque
             add(tag);
             continue;
         }
-        let metadata = open.reader_metadata().clone();
-        let mask = ProjectionMask::leaves(metadata.parquet_schema(), [column::TAG]);
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), metadata);
-        let builder = builder.with_row_groups(vec![group]).with_projection(mask);
-        let mut reader = sound(|| builder.with_batch_size(BATCH_ROWS).build())?;
-        while let Some(batch) = sound(|| reader.next().transpose().map_err(ParquetError::from))? {
-            let tags = values::<UInt32Type>(&batch, 0);
-            let tags = tags.ok_or_else(|| ParquetError::General("a tag is none".to_owned()))?;
-            tags.iter().copied().for_each(&mut add);
+        let mut batches = Batches::new(open, [(group, None)], vec!["tag"], BATCH_ROWS);
+        while let Some(batch) = batches.next()? {
+            let rows = batch.num_rows();
+            let tags = batches.with_constants(&batch).tags();
+            let tags = tags.ok_or_else(|| batches.failure(&"a tag is none"))?;
+            (0..rows).for_each(|row| add(tags.get(row)));
         }
     }
     Ok(runs)
@@ -167,9 +143,6 @@ fn tag_range(open: &OpenBlock, group: usize) -> Option<(u32, u32)> {
     }
 }
 
-/// The place of `position` in files of format 1.
-const FORMAT_1_POSITION: usize = 10;
-
 /// Whether a row group may have rows of a corner, by what the footer says.
 fn may_have(open: &OpenBlock, group: usize, corner: Corner) -> bool {
     let (from, to) = open.times(group, corner.times.0, corner.times.1);
@@ -183,34 +156,27 @@ fn may_have(open: &OpenBlock, group: usize, corner: Corner) -> bool {
         && times.is_none_or(|(min, max)| *min <= to && *max >= from)
 }
 
-fn decode(batch: &RecordBatch, format: u32) -> Option<Vec<(Key, u64)>> {
-    let tags = values::<UInt32Type>(batch, 0)?;
-    let positions = values::<UInt64Type>(batch, 3)?;
-    let times: Vec<i64> = if format == 1 {
-        let (micros, nanos) =
-            (values::<TimestampMicrosecondType>(batch, 1)?, values::<UInt16Type>(batch, 2)?);
-        let time = |(us, ns): (&i64, &u16)| us.checked_mul(1_000)?.checked_add(i64::from(*ns));
-        micros.iter().zip(nanos).map(time).collect::<Option<_>>()?
-    } else {
-        let (millis, nanos) =
-            (values::<TimestampMillisecondType>(batch, 1)?, values::<UInt32Type>(batch, 2)?);
-        // The earliest time of all begins before what a millisecond of its own could say.
-        let time = |(ms, ns): (&i64, &u32)| {
-            let time = i128::from(*ms) * 1_000_000 + i128::from(*ns);
-            i64::try_from(time).ok()
-        };
-        millis.iter().zip(nanos).map(time).collect::<Option<_>>()?
-    };
-    Some(
-        tags.iter()
-            .zip(times)
-            .zip(positions)
-            .map(|((tag, time), at)| ((*tag, time), *at))
-            .collect(),
-    )
-}
-
-fn values<T: ArrowPrimitiveType>(batch: &RecordBatch, index: usize) -> Option<&[T::Native]> {
-    let column = batch.columns().get(index)?.as_primitive_opt::<T>()?;
-    (column.null_count() == 0).then(|| &column.values()[..])
+/// Gives the keys and positions of a batch; none where one of them is none.
+fn decode(batch: &Batch<'_>, format: u32, take: &mut impl FnMut(Key, u64)) -> Option<()> {
+    let tags = batch.tags()?;
+    let positions = batch.column::<UInt64Type>("position", column::POSITION, |bits| bits)?;
+    let rows = batch.batch.num_rows();
+    let columns = batch.batch;
+    if format == 1 {
+        let times =
+            columns.column_by_name("time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+        let nanos = columns.column_by_name("nanos")?.as_primitive_opt::<UInt16Type>()?.values();
+        for row in 0..rows {
+            let time = time(times.values()[row], 1_000, nanos[row].into())?;
+            take((tags.get(row), time), positions.get(row));
+        }
+        return Some(());
+    }
+    let times = columns.column_by_name("time")?.as_primitive_opt::<TimestampMillisecondType>()?;
+    let nanos = batch.column::<UInt32Type>("nanos", column::NANOS, |bits| bits as u32)?;
+    for row in 0..rows {
+        let time = time(times.values()[row], 1_000_000, nanos.get(row).into())?;
+        take((tags.get(row), time), positions.get(row));
+    }
+    Some(())
 }

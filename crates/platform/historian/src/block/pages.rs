@@ -5,22 +5,21 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
-};
-use parquet::errors::ParquetError;
+use arrow_array::RecordBatch;
+use parquet::arrow::arrow_reader::RowSelection;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
-use weir_model::{NumberRange, TagId};
+use weir_model::{NumberRange, SamplePage, SampleSum, TagId};
 
 use super::Block;
-use super::checksum::VerifiedFile;
-use super::decode::{self, Constants};
+use super::batches::{Batches, Chosen};
+use super::decode;
 use super::piece::{self, Piece};
-use super::read::{BlockCursor, OpenBlock, OpenBlocks, failure_of, note_damage, sound};
+use super::read::{COLUMNS, OpenBlock, OpenBlocks, note_damage};
 use super::schema::column;
+use super::sums::{Filter, RunSum, Told};
 use crate::HistorianError;
+use crate::deletion::Deletion;
 use crate::row::Row;
 
 /// Rows decoded at a time: as many as most pages have, and few enough for the caches.
@@ -41,6 +40,8 @@ pub(crate) struct Asked {
     pub(crate) numbers: Option<Sought>,
     /// What is decoded of them.
     pub(crate) columns: Decoded,
+    /// The sums that may be given in their place.
+    pub(crate) sums: Option<Summing>,
 }
 
 /// Numbers that are looked for.
@@ -61,6 +62,24 @@ pub(crate) struct Decoded {
     pub(crate) positions: bool,
 }
 
+impl Decoded {
+    /// The names of the columns that they are made of.
+    fn names(self) -> Vec<&'static str> {
+        let Self { times, numbers, qualities, texts, positions } = self;
+        let parts: [(bool, &[&str]); 7] = [
+            (true, &["tag"]),
+            (times, &["time", "nanos"]),
+            (numbers || texts, &["kind", "k", "o", "g"]),
+            (numbers, &["p", "f64"]),
+            (texts, &["text", "bytes"]),
+            (qualities, &["quality"]),
+            (positions, &["position"]),
+        ];
+        let wanted = parts.into_iter().filter(|(is_wanted, _)| *is_wanted);
+        wanted.flat_map(|(_, names)| names).copied().collect()
+    }
+}
+
 impl Asked {
     /// The wanted tags from one tag to another, both included.
     fn within(&self, least: u32, most: u32) -> bool {
@@ -69,26 +88,38 @@ impl Asked {
     }
 }
 
+/// Sums that may stand for rows of a block, and where its rows may be replaced or deleted.
+#[derive(Debug, Clone)]
+pub(crate) struct Summing {
+    pub(crate) filter: Filter,
+    /// Where other blocks have rows.
+    pub(crate) others: Arc<[Vec<Area>]>,
+    /// Of which times there are rows in memory, both ends included.
+    pub(crate) memory: Arc<[(i64, i64)]>,
+    /// What was deleted, in order of the tags.
+    pub(crate) deletions: Arc<[Deletion]>,
+}
+
 /// The pieces of a block, in the order of their keys.
 pub(crate) struct BlockPages {
     block: Arc<Block>,
     asked: Asked,
-    of: Format,
+    format: u32,
+    batches: Batches,
+    /// What comes next.
+    steps: VecDeque<Step>,
+    /// Rows that were read and are of a later step.
+    left: Option<RecordBatch>,
 }
 
-enum Format {
-    /// A block of the first format is read row by row.
-    Rows(Box<BlockCursor>),
-    Columns {
-        open: Arc<OpenBlock>,
-        file: VerifiedFile,
-        groups: Groups,
-        reader: Option<Box<Reader>>,
-    },
+/// A step of reading a block.
+#[derive(Debug)]
+enum Step {
+    /// So many of the rows that are read.
+    Rows(usize),
+    /// Sums in the place of rows.
+    Sums(Vec<SampleSum>),
 }
-
-type Groups = VecDeque<(usize, Option<RowSelection>)>;
-type Reader = (ParquetRecordBatchReader, Constants);
 
 impl BlockPages {
     /// The rows that are asked for.
@@ -98,17 +129,17 @@ impl BlockPages {
         asked: Asked,
     ) -> Result<Self, HistorianError> {
         let open = blocks.open(block).inspect_err(|error| note_damage(block, error))?;
-        let of = if open.format() == 1 {
-            Format::Rows(Box::new(BlockCursor::new(blocks, block, None)?))
-        } else {
-            let groups = select(&open, &asked);
-            let file = open.file();
-            Format::Columns { open, file, groups, reader: None }
+        let (groups, steps) = select(&open, &asked);
+        let format = open.format();
+        let columns = match format {
+            1 => COLUMNS.to_vec(),
+            _ => asked.columns.names(),
         };
-        Ok(Self { block: Arc::clone(block), asked, of })
+        let batches = Batches::new(&open, groups, columns, PIECE_ROWS);
+        Ok(Self { block: Arc::clone(block), asked, format, batches, steps, left: None })
     }
 
-    /// The next rows, at least one; none at the end.
+    /// The next rows, at least one, or sums; none at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Piece>, HistorianError> {
         let read = self.try_next();
         read.inspect_err(|error| note_damage(&self.block, error))
@@ -116,48 +147,45 @@ impl BlockPages {
 
     fn try_next(&mut self) -> Result<Option<Piece>, HistorianError> {
         loop {
-            let piece = match &mut self.of {
-                Format::Rows(cursor) => {
-                    let mut rows: VecDeque<Row> = VecDeque::new();
-                    cursor.read(&mut rows)?;
-                    if rows.is_empty() {
-                        return Ok(None);
-                    }
-                    Piece::of_rows(rows)
+            let wanted = match self.steps.pop_front() {
+                None => return Ok(None),
+                Some(Step::Sums(sums)) => {
+                    let page = SamplePage { sums, ..SamplePage::default() };
+                    return Ok(Some(Piece { page, ..Piece::default() }));
                 }
-                Format::Columns { open, file, groups, reader } => {
-                    let failed =
-                        |error: &dyn std::fmt::Display| failure_of(&self.block, file, error);
-                    let current = match reader {
-                        Some(reader) => reader,
-                        None => {
-                            let Some((group, selection)) = groups.pop_front() else {
-                                return Ok(None);
-                            };
-                            let constants = open.constants(group);
-                            let columns = self.asked.columns;
-                            let begun = sound(|| {
-                                begin(open, file, (group, selection), &constants, columns)
-                            });
-                            let begun = begun.map_err(|error| failed(&error))?;
-                            reader.insert(Box::new((begun, constants)))
-                        }
-                    };
-                    let batch = sound(|| current.0.next().transpose().map_err(ParquetError::from));
-                    let Some(batch) = batch.map_err(|error| failed(&error))? else {
-                        *reader = None;
-                        continue;
-                    };
-                    let batch = decode::Batch { batch: &batch, constants: &current.1 };
-                    let piece = piece::decode(&batch, self.asked.columns);
-                    piece.ok_or_else(|| failed(&"a value is none"))?
-                }
+                Some(Step::Rows(rows)) => rows,
             };
+            let batch = match self.left.take() {
+                Some(batch) => batch,
+                None => match self.batches.next()? {
+                    Some(batch) => batch,
+                    None => return Err(self.batches.failure(&"rows are missing")),
+                },
+            };
+            let rows = batch.num_rows().min(wanted);
+            if rows < wanted {
+                self.steps.push_front(Step::Rows(wanted - rows));
+            }
+            if rows < batch.num_rows() {
+                self.left = Some(batch.slice(rows, batch.num_rows() - rows));
+            }
+            let piece = self.decode(&batch.slice(0, rows));
+            let piece = piece.ok_or_else(|| self.batches.failure(&"a value is none"))?;
             let piece = self.wanted(piece);
             if !piece.page.is_empty() {
                 return Ok(Some(piece));
             }
         }
+    }
+
+    /// Decodes rows; gives none where a column lacks what `kind` promises.
+    fn decode(&self, batch: &RecordBatch) -> Option<Piece> {
+        if self.format == 1 {
+            let mut rows: VecDeque<Row> = VecDeque::new();
+            decode::format_1(batch, None, &mut rows)?;
+            return Some(Piece::of_rows(rows));
+        }
+        piece::decode(&self.batches.with_constants(batch), self.asked.columns)
     }
 
     /// What of a piece is asked for: a page has rows around it.
@@ -276,14 +304,14 @@ impl PageOf {
     }
 }
 
-/// Where a block's pages are that may have numbers of a range, by tag.
+/// Where a block's pages are, or those that may have numbers of a range, by tag.
 ///
 /// # Errors
 /// [`HistorianError::Corrupt`], [`HistorianError::Io`].
 pub(crate) fn areas_with(
     blocks: &OpenBlocks,
     block: &Arc<Block>,
-    range: NumberRange,
+    range: Option<NumberRange>,
 ) -> Result<Vec<Area>, HistorianError> {
     let open = blocks.open(block).inspect_err(|error| note_damage(block, error))?;
     let (mut areas, mut before) = (Vec::new(), 0);
@@ -293,7 +321,12 @@ pub(crate) fn areas_with(
         let Some(pages) = pages else {
             return Ok(vec![Area { tags: (0, u32::MAX), times: (i64::MIN, i64::MAX) }]);
         };
-        areas.extend(pages.iter().filter(|page| page.may_have(range)).map(PageOf::area));
+        areas.extend(
+            pages
+                .iter()
+                .filter(|page| range.is_none_or(|range| page.may_have(range)))
+                .map(PageOf::area),
+        );
     }
     Ok(areas)
 }
@@ -306,15 +339,19 @@ fn meets(area: Area, others: &[Area]) -> bool {
     near.any(|times| times.0 <= area.times.1 && area.times.0 <= times.1)
 }
 
-/// The row groups, and of each the rows of those pages, that may hold what is asked for.
-fn select(open: &OpenBlock, asked: &Asked) -> Groups {
-    let mut groups = VecDeque::new();
+/// What is read of a block and in which steps: of each row group those pages that may hold what is
+/// asked for, but for those that sums stand for.
+fn select(open: &OpenBlock, asked: &Asked) -> (Vec<Chosen>, VecDeque<Step>) {
+    let (mut groups, mut steps) = (Vec::new(), VecDeque::new());
     let mut before = 0;
     for group in 0..open.metadata().num_row_groups() {
-        let pages = pages_of(open, group, before);
+        let rows = open.metadata().row_group(group).num_rows() as usize;
+        let pages = if open.format() == 1 { None } else { pages_of(open, group, before) };
+        let first = before;
         before += pages_in(open, group);
         let Some(pages) = pages else {
-            groups.push_back((group, None));
+            groups.push((group, None));
+            add_rows(&mut steps, rows);
             continue;
         };
         let (from, to) = open.times(group, asked.from, asked.to);
@@ -327,58 +364,99 @@ fn select(open: &OpenBlock, asked: &Asked) -> Groups {
                     page.may_have(numbers.range) || others.any(|other| meets(page.area(), other))
                 })
         };
-        let chosen = pages.iter().filter(|page| may(page)).count();
-        if chosen == pages.len() {
-            groups.push_back((group, None));
-        } else if chosen > 0 {
-            let rows = open.metadata().row_group(group).num_rows() as usize;
-            let ranges = pages.iter().filter(|page| may(page)).map(|page| page.rows.clone());
-            let selection = RowSelection::from_consecutive_ranges(ranges, rows);
-            groups.push_back((group, Some(selection)));
+        let mut chosen: Vec<Range<usize>> = Vec::new();
+        for (place, page) in pages.iter().enumerate().filter(|(_, page)| may(page)) {
+            for (rows, step) in steps_of(open, first + place, page, asked) {
+                match step {
+                    Told::Nothing => {}
+                    Told::Sum(sum) => add_sum(&mut steps, sum),
+                    Told::Unknown => {
+                        add_rows(&mut steps, rows.len());
+                        match chosen.last_mut() {
+                            Some(before) if before.end == rows.start => before.end = rows.end,
+                            _ => chosen.push(rows),
+                        }
+                    }
+                }
+            }
+        }
+        if chosen.first() == Some(&(0..rows)) {
+            groups.push((group, None));
+        } else if !chosen.is_empty() {
+            let selection = RowSelection::from_consecutive_ranges(chosen.into_iter(), rows);
+            groups.push((group, Some(selection)));
         }
     }
-    groups
+    (groups, steps)
+}
+
+fn add_rows(steps: &mut VecDeque<Step>, rows: usize) {
+    match steps.back_mut() {
+        Some(Step::Rows(before)) => *before += rows,
+        _ => steps.push_back(Step::Rows(rows)),
+    }
+}
+
+fn add_sum(steps: &mut VecDeque<Step>, sum: SampleSum) {
+    match steps.back_mut() {
+        Some(Step::Sums(before)) => before.push(sum),
+        _ => steps.push_back(Step::Sums(vec![sum])),
+    }
+}
+
+/// What is done with the rows of a page: sums that stand for some, rows that are passed over, and
+/// the others, which are read.
+fn steps_of(
+    open: &OpenBlock,
+    place: usize,
+    page: &PageOf,
+    asked: &Asked,
+) -> Vec<(Range<usize>, Told)> {
+    let whole = || vec![(page.rows.clone(), Told::Unknown)];
+    let Some(summing) = &asked.sums else { return whole() };
+    let all = open.sums();
+    let first = all.partition_point(|sum| (sum.page as usize) < place);
+    let runs = all[first..].iter().take_while(|sum| sum.page as usize == place);
+    let mut row = page.rows.start;
+    let steps = runs.map(|run| {
+        let rows = row..row + run.rows as usize;
+        row = rows.end;
+        (rows, summing.tell(run, asked))
+    });
+    let steps: Vec<_> = steps.collect();
+    // Sums that are not of all rows of the page would be of another one.
+    if row == page.rows.end { steps } else { whole() }
+}
+
+impl Summing {
+    /// What a sum tells of what is asked for.
+    fn tell(&self, run: &RunSum, asked: &Asked) -> Told {
+        let (begins, ends) = run.times;
+        let from =
+            if run.tag == asked.first.0 { asked.from.max(asked.first.1) } else { asked.from };
+        let is_other =
+            run.tag < asked.first.0 || asked.tags.binary_search(&TagId(run.tag)).is_err();
+        if is_other || ends < from || begins >= asked.to {
+            return Told::Nothing;
+        }
+        if begins < from || ends >= asked.to || self.may_change(run.tag, run.times) {
+            return Told::Unknown;
+        }
+        run.tell(&self.filter)
+    }
+
+    /// Whether rows of a tag and of some times may be replaced, or come between others, or be deleted.
+    fn may_change(&self, tag: u32, times: (i64, i64)) -> bool {
+        let area = Area { tags: (tag, tag), times };
+        let in_memory = |span: &(i64, i64)| span.0 <= times.1 && times.0 <= span.1;
+        let first = self.deletions.partition_point(|deletion| deletion.tag < tag);
+        let mut deletions = self.deletions[first..].iter().take_while(|one| one.tag == tag);
+        self.memory.iter().any(in_memory)
+            || self.others.iter().any(|other| meets(area, other))
+            || deletions.any(|deletion| deletion.from <= times.1 && times.0 < deletion.to)
+    }
 }
 
 fn bounds<T: Copy>(least: Option<&T>, most: Option<&T>) -> Option<(T, T)> {
     least.copied().zip(most.copied())
-}
-
-/// Begins to read a row group.
-fn begin(
-    open: &OpenBlock,
-    file: &VerifiedFile,
-    (group, selection): (usize, Option<RowSelection>),
-    constants: &Constants,
-    columns: Decoded,
-) -> Result<ParquetRecordBatchReader, ParquetError> {
-    let row_group = open.metadata().row_group(group);
-    let Decoded { times, numbers, qualities, texts, positions } = columns;
-    let wanted = |index: usize| match index {
-        column::TAG => true,
-        column::TIME | column::NANOS => times,
-        column::KIND | column::K | column::O | column::G => numbers || texts,
-        column::P | column::F64 => numbers,
-        column::TEXT | column::BYTES => texts,
-        column::QUALITY => qualities,
-        column::POSITION => positions,
-        _ => false,
-    };
-    // Columns without a single value, or with one only, are most of them: they are not read.
-    let leaves = (0..row_group.num_columns()).filter(|index| {
-        let nulls = row_group.column(*index).statistics().and_then(|s| s.null_count_opt());
-        wanted(*index) && nulls != Some(row_group.num_rows() as u64) && !constants.has(*index)
-    });
-    let mask = ProjectionMask::leaves(open.reader_metadata().parquet_schema(), leaves);
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
-        file.clone(),
-        open.reader_metadata().clone(),
-    )
-    .with_row_groups(vec![group])
-    .with_projection(mask)
-    .with_batch_size(PIECE_ROWS);
-    match selection {
-        Some(selection) => builder.with_row_selection(selection).build(),
-        None => builder.build(),
-    }
 }

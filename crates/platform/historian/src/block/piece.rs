@@ -136,7 +136,7 @@ pub(crate) fn decode(batch: &Batch<'_>, columns: Decoded) -> Option<Piece> {
     let rows = batch.batch.num_rows();
     let mut piece = Piece::default();
     let page = &mut piece.page;
-    let tags = batch.column::<UInt32Type>("tag", column::TAG, |bits| bits as u32)?;
+    let tags = batch.tags()?;
     each_run(&tags, rows, |tag, span| page.tags.push((TagId(tag), span.len() as u32)));
     if columns.times {
         page.times = times(batch)?;

@@ -6,14 +6,11 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::{Buf, Bytes};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowSelection,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -22,10 +19,12 @@ use parquet::file::statistics::Statistics;
 use weir_model::NumberRange;
 
 use super::Block;
+use super::batches::{Batches, Chosen};
 use super::bounds;
 use super::checksum::{METADATA_KEY, Verified, VerifiedFile, parse_list};
 use super::decode::{self, Constants};
 use super::schema::{column, format_of};
+use super::sums::{self, Place, RunSum};
 use crate::HistorianError;
 use crate::rollup::{self, Directory};
 use crate::row::Row;
@@ -49,6 +48,8 @@ pub(crate) struct OpenBlock {
     metadata: ArrowReaderMetadata,
     /// Between which numbers the values of each page are, where the file tells.
     numbers: Option<Vec<NumberRange>>,
+    /// What its rows sum up to, once it was asked for.
+    sums: OnceLock<Vec<RunSum>>,
 }
 
 /// The blocks opened last.
@@ -129,7 +130,12 @@ impl OpenBlock {
         let verified = Arc::new(Verified { file, path: path.to_owned(), data_bytes, chunks });
         let numbers = values.into_iter().flatten().find(|pair| pair.key == bounds::METADATA_KEY);
         let numbers = numbers.and_then(|pair| bounds::parse(pair.value.as_deref()?));
-        Ok(Self { id: entry.id, format, verified, metadata, numbers })
+        Ok(Self { id: entry.id, format, verified, metadata, numbers, sums: OnceLock::new() })
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.verified.path
     }
 
     /// The format of the file.
@@ -157,11 +163,30 @@ impl OpenBlock {
         self.numbers.as_deref()
     }
 
+    /// What its rows sum up to, by page; nothing where the file does not tell.
+    pub(super) fn sums(&self) -> &[RunSum] {
+        self.sums.get_or_init(|| {
+            let Some(place) = self.metadata_of(sums::METADATA_KEY).and_then(Place::parse) else {
+                return Vec::new();
+            };
+            let packed = self.read_part(place.offset, place.bytes as usize);
+            let sums = packed.map(|packed| sums::unpack(&packed));
+            sums.ok().flatten().unwrap_or_else(|| {
+                let file = self.path().display();
+                tracing::error!(%file, "sums of a block are damaged; its samples are read instead");
+                Vec::new()
+            })
+        })
+    }
+
+    fn metadata_of(&self, key: &str) -> Option<&str> {
+        let values = self.metadata.metadata().file_metadata().key_value_metadata();
+        values?.iter().find(|pair| pair.key == key)?.value.as_deref()
+    }
+
     /// Where its rollups are; none where it has none.
     pub(crate) fn rollups(&self) -> Option<Arc<Directory>> {
-        let values = self.metadata.metadata().file_metadata().key_value_metadata();
-        let text = values?.iter().find(|pair| pair.key == rollup::METADATA_KEY)?;
-        Directory::parse(text.value.as_deref()?).map(Arc::new)
+        self.metadata_of(rollup::METADATA_KEY).and_then(Directory::parse).map(Arc::new)
     }
 
     /// Bytes of the file that are no pages.
@@ -233,31 +258,6 @@ impl OpenBlock {
             _ => Constants::of(self.metadata.metadata().row_group(group)),
         }
     }
-
-    fn reader(
-        &self,
-        file: &VerifiedFile,
-        group: usize,
-        selection: Option<RowSelection>,
-        constants: &Constants,
-    ) -> Result<ParquetRecordBatchReader, ParquetError> {
-        let row_group = self.metadata.metadata().row_group(group);
-        // Columns without a single value, or with one only, are most of them: they are not read.
-        let columns = (0..row_group.num_columns()).filter(|index| {
-            let nulls = row_group.column(*index).statistics().and_then(|s| s.null_count_opt());
-            nulls != Some(row_group.num_rows() as u64) && !constants.has(*index)
-        });
-        let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), columns);
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), self.metadata.clone())
-                .with_row_groups(vec![group])
-                .with_projection(mask)
-                .with_batch_size(BATCH_ROWS);
-        match selection {
-            Some(selection) => builder.with_row_selection(selection).build(),
-            None => builder.build(),
-        }
-    }
 }
 
 /// Takes a panic of the Parquet library for the error that it is: some bytes that no writer makes
@@ -280,13 +280,17 @@ pub(crate) struct Wanted {
     pub(crate) to: i64,
 }
 
+/// All columns, of both formats.
+pub(super) const COLUMNS: &[&str] = &[
+    "tag", "time", "nanos", "kind", "k", "o", "g", "p", "f64", "i64", "u64", "text", "bytes",
+    "quality", "position",
+];
+
 /// Rows of a block in the order of their keys.
 pub(crate) struct BlockCursor {
     block: Arc<Block>,
-    open: Arc<OpenBlock>,
-    file: VerifiedFile,
-    groups: VecDeque<(usize, Option<RowSelection>)>,
-    reader: Option<(ParquetRecordBatchReader, Constants)>,
+    format: u32,
+    batches: Batches,
     wanted: Option<Wanted>,
 }
 
@@ -299,14 +303,21 @@ impl BlockCursor {
     ) -> Result<Self, HistorianError> {
         let open = blocks.open(block).inspect_err(|error| note_damage(block, error))?;
         let groups = 0..open.metadata.metadata().num_row_groups();
-        let groups = groups
-            .filter_map(|group| match wanted {
-                None => Some((group, None)),
-                Some(wanted) => open.select(group, wanted).map(|rows| (group, Some(rows))),
-            })
-            .collect();
-        let file = VerifiedFile::new(Arc::clone(&open.verified));
-        Ok(Self { block: Arc::clone(block), open, file, groups, reader: None, wanted })
+        let groups = groups.filter_map(|group| match wanted {
+            None => Some((group, None)),
+            Some(wanted) => open.select(group, wanted).map(|rows| (group, Some(rows))),
+        });
+        Ok(Self::of(block, &open, groups, wanted))
+    }
+
+    fn of(
+        block: &Arc<Block>,
+        open: &Arc<OpenBlock>,
+        groups: impl IntoIterator<Item = Chosen>,
+        wanted: Option<Wanted>,
+    ) -> Self {
+        let batches = Batches::new(open, groups, COLUMNS.to_vec(), BATCH_ROWS);
+        Self { block: Arc::clone(block), format: open.format, batches, wanted }
     }
 
     /// Appends the next rows; none are appended at the end only.
@@ -317,47 +328,15 @@ impl BlockCursor {
 
     fn try_read(&mut self, rows: &mut VecDeque<Row>) -> Result<(), HistorianError> {
         while rows.is_empty() {
-            let (reader, constants) = match &mut self.reader {
-                Some(reader) => reader,
-                None => {
-                    let Some((group, selection)) = self.groups.pop_front() else { return Ok(()) };
-                    let constants = self.open.constants(group);
-                    let open = || self.open.reader(&self.file, group, selection, &constants);
-                    let reader = sound(open);
-                    let reader = reader.map_err(|error| self.failure(&error))?;
-                    self.reader.insert((reader, constants))
-                }
+            let Some(batch) = self.batches.next()? else { return Ok(()) };
+            let decoded = match self.format {
+                1 => decode::format_1(&batch, self.wanted, rows),
+                _ => decode::format_2(&self.batches.with_constants(&batch), self.wanted, rows),
             };
-            match sound(|| reader.next().transpose().map_err(ParquetError::from)).transpose() {
-                Some(Ok(batch)) => {
-                    let wanted = self.wanted;
-                    let decoded = match self.open.format {
-                        1 => decode::format_1(&batch, wanted, rows),
-                        _ => decode::format_2(&batch, constants, wanted, rows),
-                    };
-                    decoded.ok_or_else(|| self.failure(&"a value is none"))?;
-                }
-                Some(Err(error)) => return Err(self.failure(&error)),
-                None => self.reader = None,
-            }
+            decoded.ok_or_else(|| self.batches.failure(&"a value is none"))?;
         }
         Ok(())
     }
-
-    fn failure(&self, error: &dyn std::fmt::Display) -> HistorianError {
-        failure_of(&self.block, &self.file, error)
-    }
-}
-
-/// Why a block's file could not be read: what the file itself said, if it said something.
-pub(super) fn failure_of(
-    block: &Block,
-    file: &VerifiedFile,
-    error: &dyn std::fmt::Display,
-) -> HistorianError {
-    file.take_failure().unwrap_or_else(|| {
-        HistorianError::corrupt(block.path(), 0, format!("it is unreadable: {error}"))
-    })
 }
 
 /// Reports a damaged block once.

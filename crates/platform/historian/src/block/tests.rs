@@ -313,3 +313,92 @@ fn a_block_of_format_2_is_read() {
     std::fs::copy(fixture().join("block.parquet"), file).unwrap();
     assert_eq!(read(&dir, entry, None).unwrap(), mixed_rows(100));
 }
+
+/// Rows of two tags that are long enough for sums.
+fn long_rows() -> Vec<Row> {
+    let sensor = |n: i32| match n % 500 {
+        0 => None,
+        _ => Some(Value::F64(f64::from(n % 70) / 10.0)),
+    };
+    let tags = [(0..5000).map(sensor).collect(), (0..1100).map(|n| Some(Value::I64(n))).collect()];
+    rows(tags.into_iter().map(|values| (values, vec![1_000_000_000])).collect())
+}
+
+fn sums_fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sums-1")
+}
+
+/// Not a test by itself: writes a block with sums when it is asked to.
+#[test]
+fn write_the_fixture_of_sums() {
+    if std::env::var_os(WRITE).is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let entry = write(&dir, &long_rows(), true);
+    std::fs::create_dir_all(sums_fixture()).unwrap();
+    let target = sums_fixture().join("block.parquet");
+    std::fs::copy(path(dir.path(), &entry), target).unwrap();
+    let entry = serde_json::to_vec(&entry).unwrap();
+    std::fs::write(sums_fixture().join("entry.json"), entry).unwrap();
+}
+
+#[test]
+fn sums_of_version_1_are_read() {
+    let entry = std::fs::read(sums_fixture().join("entry.json")).unwrap();
+    let entry: BlockEntry = serde_json::from_slice(&entry).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = path(dir.path(), &entry);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::copy(sums_fixture().join("block.parquet"), &file).unwrap();
+    assert_eq!(read(&dir, entry.clone(), None).unwrap(), long_rows());
+    let sums = |entry| {
+        let block = Block::new(dir.path(), &disk(), entry);
+        OpenBlocks::default().open(&block).unwrap().sums().to_vec()
+    };
+    let found = sums(entry);
+    assert_eq!(found.iter().map(|sum| sum.tag).collect::<Vec<_>>(), [0, 0, 1]);
+    assert_eq!(found, sums(write(&dir, &long_rows(), true)));
+}
+
+/// Spark's vectorized reader takes a dictionary for all rows of a batch, those before its page too.
+#[test]
+fn no_page_with_a_dictionary_follows_one_without() {
+    use parquet::basic::Encoding;
+    use parquet::column::page::Page;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    let few = |n: u64| (0..9_000).map(move |i| Some(Value::U64(i / 500 + n))).collect::<Vec<_>>();
+    let many: Vec<_> =
+        (0..9_000u64).map(|i| Some(Value::U64(i.wrapping_mul(0x9E37_79B9_7F4A_7C15)))).collect();
+    let text = |n: u64, i: u64| Some(Value::Text(format!("alarm {} of {n}", i).into()));
+    let texts = (0..9_000).map(|i| text(9, i)).chain((0..9_000).map(|i| text(9, i % 3)));
+    let tags = [few(0), many, few(70_000), texts.collect(), few(3)];
+    let dir = tempfile::tempdir().unwrap();
+    let steps = || vec![1_000_000_000, 7, 1_000_000_000];
+    let entry = write(&dir, &rows(tags.into_iter().map(|tag| (tag, steps())).collect()), true);
+    let file = std::fs::File::open(Block::new(dir.path(), &disk(), entry).path()).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let (mut with, mut without) = (0, 0);
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group).unwrap();
+        for column in 0..group.num_columns() {
+            let mut none = false;
+            for page in group.get_column_page_reader(column).unwrap() {
+                match page.unwrap() {
+                    Page::DataPage { encoding: Encoding::RLE_DICTIONARY, .. } => {
+                        assert!(!none, "column {column}");
+                        with += 1;
+                    }
+                    // A page of rows without a value says nothing of a dictionary.
+                    Page::DataPage { buf, num_values, .. } if buf.len() > 16 || num_values < 2 => {
+                        none = true;
+                        without += 1;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert!(with > 10 && without > 10, "{with} {without}");
+}

@@ -17,6 +17,7 @@ use super::checksum::{ChecksumWriter, METADATA_KEY};
 use super::chunk::io_error;
 use super::group::{Group, Pending, Press};
 use super::schema::{FORMAT, FORMAT_KEY, column, schema};
+use super::sums::{self, SumsWriter};
 use super::{BlockEntry, path};
 use crate::disk::{self, Disk};
 use crate::rollup::{self, RollupWriter, State};
@@ -57,6 +58,7 @@ pub(crate) struct BlockWriter {
     scratch: Vec<u8>,
     /// Between which numbers the values of each page are.
     numbers: Vec<NumberRange>,
+    sums: SumsWriter,
     rollups: RollupWriter,
     entry: BlockEntry,
     draft: Draft,
@@ -108,6 +110,7 @@ impl BlockWriter {
             pending_heap_bytes: 0,
             scratch: Vec::new(),
             numbers: Vec::new(),
+            sums: SumsWriter::default(),
             rollups: RollupWriter::new(),
             entry,
             draft,
@@ -124,7 +127,7 @@ impl BlockWriter {
     /// Adds a row; rows come in the order of their keys.
     pub(crate) fn push(&mut self, row: &Row) -> io::Result<()> {
         self.begin(row.tag, row.position, &[Timestamp::from_nanos(row.time)])?;
-        self.group.quality.push(row.quality.into(), 1);
+        self.push_quality(row.quality, 1);
         self.push_value(row.value.as_ref())?;
         self.rollups.push(row.tag, row.time, row.quality, State::of_row(row));
         self.end_full_page()
@@ -153,7 +156,7 @@ impl BlockWriter {
             self.begin(samples.tags()[from].0, position, &samples.times()[from..to])?;
             self.roll_up(samples, from..to);
             for run in samples.qualities()[from..to].chunk_by(|a, b| a == b) {
-                self.group.quality.push(run[0].code().into(), run.len());
+                self.push_quality(run[0].code(), run.len());
             }
             if apart == Some(0) {
                 self.push_value(samples.value(from).as_ref())?;
@@ -201,6 +204,11 @@ impl BlockWriter {
         self.pending.times.extend(times.iter().map(|time| time.nanos()));
         self.group.position.push(position, times.len());
         Ok(())
+    }
+
+    fn push_quality(&mut self, code: u32, rows: usize) {
+        self.group.quality.push(code.into(), rows);
+        push_run(&mut self.pending.qualities, code, rows as u32);
     }
 
     fn push_value(&mut self, value: Option<&Value>) -> io::Result<()> {
@@ -259,6 +267,7 @@ impl BlockWriter {
 
     fn add_page(&mut self) -> io::Result<()> {
         self.numbers.push(bounds::of(&self.pending.kinds, &self.pending.numbers));
+        self.sums.add(&self.pending);
         self.group.add(&mut self.pending, &mut self.press)
     }
 
@@ -285,6 +294,14 @@ impl BlockWriter {
     pub(crate) fn finish(mut self, dir: &Path) -> io::Result<BlockEntry> {
         self.end_page()?;
         self.end_group()?;
+        let sums = match self.sums.finish()? {
+            Some(bytes) => {
+                let place = sums::Place::new(self.file.bytes_written() as u64, bytes.len());
+                self.file.write_all(&bytes)?;
+                Some(place.to_text()?)
+            }
+            None => None,
+        };
         let rollups = match self.rollups.finish()? {
             // Behind the pages, where nobody looks who does not know of them.
             Some(groups) => {
@@ -302,6 +319,9 @@ impl BlockWriter {
         add(FORMAT_KEY, FORMAT.to_owned());
         add(METADATA_KEY, chunks);
         add(bounds::METADATA_KEY, bounds::to_text(&self.numbers));
+        if let Some(place) = sums {
+            add(sums::METADATA_KEY, place);
+        }
         if let Some(directory) = rollups {
             add(rollup::METADATA_KEY, directory);
         }

@@ -1,9 +1,12 @@
 use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
 use weir_model::TagId;
 
 use super::*;
+use crate::disk::DiskFile;
 use crate::tests::{SECOND, TENANT, all, at, batch, number, open, options};
 
 /// What a sequence of writes is made of.
@@ -205,4 +208,79 @@ async fn a_tag_that_is_not_wanted_changes_the_names_of_its_blocks_alone() {
     let months = Overlaps::default().exact(&historian.blocks(), |_| only(&[]));
     std::fs::create_dir_all(&scratch).unwrap();
     assert_eq!(rows(months, &scratch), BTreeMap::new());
+}
+
+/// A disk on which so many blocks more can be begun.
+struct FewBlocks(AtomicU64);
+
+impl Disk for FewBlocks {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let is_block = path.extension().is_some_and(|extension| extension == "parquet");
+        let left = self.0.load(Ordering::SeqCst);
+        if is_block && left == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0.store(left - u64::from(is_block), Ordering::SeqCst);
+        LocalDisk.create(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        LocalDisk.open(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        LocalDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        LocalDisk.remove(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        LocalDisk.create_dir(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        LocalDisk.sync_dir(path)
+    }
+}
+
+#[tokio::test]
+async fn what_a_half_done_merge_has_written_is_not_compared_row_by_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, scratch) = (dir.path().join("historian"), dir.path().join("scratch"));
+    std::fs::create_dir_all(&scratch).unwrap();
+    let options = crate::Options { block_rows_max: 50, ..options() };
+    // Two flushes, and the first block of the merge.
+    let disk = Arc::new(FewBlocks(AtomicU64::new(3)));
+    let historian = Historian::open_on(disk, &home, options.clone()).unwrap();
+    let write = |tag, from| Step::Write { tag, from, count: 60, every: 1, value: from as f64 };
+    let later = [write(0, 30), write(1, 30), write(3, 70), Step::Flush];
+    run(&historian, &[write(0, 0), Step::Flush]).await;
+    run(&historian, &[write(1, 0), write(2, 0), write(3, 0), later[0].clone()]).await;
+    assert!(historian.compact().await.is_err());
+    let expected = answers(&historian).await;
+    let half = |found: &Blocks| {
+        assert_eq!(found.superseded.len(), 1);
+        let months = Overlaps::default().exact(found, |_| Some(WantedTags::All));
+        for block in months.iter().flat_map(|month| month.blocks.as_ref().unwrap()) {
+            assert!(block.replaced.is_empty(), "{:?}", block.replaced);
+        }
+        assert_eq!(rows(months, &scratch), expected);
+    };
+    half(&historian.blocks());
+    historian.close().await.unwrap();
+    half(&blocks(&home).unwrap());
+    // What comes meanwhile replaces rows of either.
+    let historian = Historian::open(&home, options).unwrap();
+    run(&historian, &later).await;
+    let expected = answers(&historian).await;
+    let exact = |historian: &Historian| {
+        Overlaps::default().exact(&historian.blocks(), |_| Some(WantedTags::All))
+    };
+    assert_eq!(rows(exact(&historian), &scratch), expected);
+    historian.compact().await.unwrap();
+    assert!(historian.blocks().superseded.is_empty());
+    assert_eq!(rows(exact(&historian), &scratch), expected);
+    assert_eq!(answers(&historian).await, expected);
 }

@@ -10,9 +10,11 @@ use super::rest::Rest;
 use super::source::{Deletions, Source};
 use crate::HistorianError;
 use crate::block::Block;
-use crate::block::pages::{Asked, Decoded, Sought, areas_with};
+use crate::block::pages::{Asked, Decoded, Sought, Summing, areas_with};
 use crate::block::piece::Piece;
 use crate::block::read::OpenBlocks;
+use crate::block::sums::Filter;
+use crate::deletion::Deletion;
 use crate::scan::View;
 use crate::shared::Shared;
 
@@ -38,6 +40,8 @@ pub(crate) struct Merging {
     /// The tags not begun, in parts that are ascending.
     parts: VecDeque<Arc<[TagId]>>,
     part: Option<Part>,
+    /// What was read and is of the next page: rows and sums are not in one.
+    held: SamplePage,
 }
 
 /// The sources of some tags, which are ascending.
@@ -58,17 +62,17 @@ impl Merging {
             true => VecDeque::from([Arc::clone(&wanted.tags)]),
             false => wanted.tags.chunk_by(|a, b| a < b).map(Arc::from).collect(),
         };
-        Self { view, tenant, wanted, parts, part: None }
+        Self { view, tenant, wanted, parts, part: None, held: SamplePage::default() }
     }
 
     /// Whether there are no more rows.
     pub(crate) fn is_done(&self) -> bool {
-        self.parts.is_empty() && self.part.is_none()
+        self.parts.is_empty() && self.part.is_none() && self.held.is_empty()
     }
 
     /// The next rows; it may be that none of those that were read pass.
     pub(crate) fn next(&mut self, shared: &Shared) -> Result<SamplePage, HistorianError> {
-        let mut page = SamplePage::default();
+        let mut page = std::mem::take(&mut self.held);
         for _ in 0..PIECES_MAX {
             let part = match &mut self.part {
                 Some(part) => part,
@@ -85,12 +89,18 @@ impl Merging {
                 more.retain(&passed);
             }
             more.restrict(columns);
-            let rows = more.rows();
-            Rest::new(Piece { page: more, ..Piece::default() }).take(rows, &mut page);
             if is_last {
                 self.part = None;
             }
-            if page.rows() >= PAGE_ROWS {
+            let is_other = more.sums.is_empty() != page.sums.is_empty();
+            if is_other && !more.is_empty() && !page.is_empty() {
+                self.held = more;
+                break;
+            }
+            page.sums.append(&mut more.sums);
+            let rows = more.rows();
+            Rest::new(Piece { page: more, ..Piece::default() }).take(rows, &mut page);
+            if page.rows().max(page.sums.len()) >= PAGE_ROWS {
                 break;
             }
         }
@@ -127,6 +137,10 @@ impl Merging {
         spans.sort_unstable();
         let apart = memory.is_empty() && spans.windows(2).all(|pair| pair[0].1 < pair[1].0);
         let keyed = !apart || !deletions.is_empty();
+        let memory_times: Arc<[(i64, i64)]> = memory.iter().map(|(_, _, span)| *span).collect();
+        let mut deleted: Vec<Deletion> = deletions.values().flatten().copied().collect();
+        deleted.sort_unstable_by_key(|one| one.tag);
+        let deleted: Arc<[Deletion]> = deleted.into();
         let asked = |from_time: i64, to_time: i64, alone: bool, sought: Option<Sought>| {
             let all_times = from <= from_time && to_time < to;
             let SamplesWanted { numbers, severities, columns, .. } = self.wanted;
@@ -138,7 +152,7 @@ impl Merging {
                 positions: keyed && (!alone || !deletions.is_empty()),
             };
             let (tags, first) = (Arc::clone(&tags), (0, i64::MIN));
-            Asked { tags, first, from, to, numbers: sought, columns }
+            Asked { tags, first, from, to, numbers: sought, columns, sums: None }
         };
         let mut sources = Vec::with_capacity(blocks.len() + memory.len());
         for (place, block) in blocks.iter().enumerate() {
@@ -156,14 +170,29 @@ impl Merging {
             let alone = others.is_empty() && !memory.iter().any(|(_, _, span)| meets(*span));
             // What is in memory is newer than any block: it replaces rows, and none of it is passed
             // over.
-            let sought = match self.wanted.numbers.filter(|_| others.len() <= OTHERS_MAX) {
+            let few = others.len() <= OTHERS_MAX;
+            let sums = match self.wanted.sums.filter(|_| few) {
+                Some(sums) => {
+                    let SamplesWanted { numbers, severities, .. } = self.wanted;
+                    let others = others.iter().map(|other| areas_with(open, other, None));
+                    Some(Summing {
+                        filter: Filter { numbers, severities, sums },
+                        others: others.collect::<Result<_, _>>()?,
+                        memory: Arc::clone(&memory_times),
+                        deletions: Arc::clone(&deleted),
+                    })
+                }
+                None => None,
+            };
+            let sought = match self.wanted.numbers.filter(|_| few) {
                 Some(range) => {
-                    let others = others.iter().map(|other| areas_with(open, other, range));
+                    let others = others.iter().map(|other| areas_with(open, other, Some(range)));
                     Some(Sought { range, others: others.collect::<Result<_, _>>()? })
                 }
                 None => None,
             };
-            sources.push(Source::block(block, asked(of_time.0, of_time.1, alone, sought)));
+            let asked = Asked { sums, ..asked(of_time.0, of_time.1, alone, sought) };
+            sources.push(Source::block(block, asked));
         }
         for (table, position, _) in memory {
             let asked = asked(i64::MIN, i64::MAX, false, None);
@@ -197,15 +226,23 @@ impl Part {
         page: &mut SamplePage,
     ) -> Result<bool, HistorianError> {
         let mut rows = 0;
-        while rows < PAGE_ROWS {
+        while rows + page.sums.len() < PAGE_ROWS {
             let Some((place, (key, is_there))) = self.first() else { return Ok(false) };
             if !is_there {
                 self.sources[place].fill(blocks, &self.deletions)?;
                 self.close_last(place);
                 continue;
             }
+            let has_sums = self.sources[place].has_sums();
+            if !page.is_empty() && has_sums == page.sums.is_empty() {
+                return Ok(true);
+            }
             let others = self.sources.iter().enumerate().filter(|(other, _)| *other != place);
             let bound = others.filter_map(|(_, other)| other.front()).map(|(key, _)| key).min();
+            if has_sums {
+                self.sources[place].take_sums(bound, &mut page.sums);
+                continue;
+            }
             let taken = match bound {
                 None => self.sources[place].rest().len(),
                 Some(bound) if bound == key => {

@@ -1,7 +1,9 @@
 //! Where the rows of a merge come from: one block, or one table in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+
+use weir_model::SampleSum;
 
 use super::memory::MemoryPages;
 use super::rest::Rest;
@@ -19,6 +21,8 @@ pub(super) type Deletions = HashMap<u32, Vec<Deletion>>;
 pub(super) struct Source {
     of: Of,
     rest: Rest,
+    /// What was given in the place of rows, when nothing is in `rest`.
+    sums: VecDeque<SampleSum>,
     /// No row that is not in `rest` comes before this key.
     next: (u32, i64),
     is_done: bool,
@@ -44,20 +48,33 @@ impl Source {
         let tag = asked.tags.get(first).map_or(u32::MAX, |tag| tag.0);
         let next = (tag, asked.from.max(entry.time_min));
         let of = Of::Block { block: Arc::clone(block), asked, pages: None };
-        Self { of, rest: Rest::default(), next, is_done: false }
+        Self { of, rest: Rest::default(), sums: VecDeque::new(), next, is_done: false }
     }
 
     pub(super) fn memory(pages: MemoryPages) -> Self {
         let (of, next) = (Of::Memory(pages), (0, i64::MIN));
-        Self { of, rest: Rest::default(), next, is_done: false }
+        Self { of, rest: Rest::default(), sums: VecDeque::new(), next, is_done: false }
     }
 
     /// Where it goes on; none at its end.
     pub(super) fn front(&self) -> Option<Front> {
-        match self.rest.key() {
+        match self.rest.key().or_else(|| self.sums.front().map(key_of)) {
             Some(key) => Some((key, true)),
             None => (!self.is_done).then_some((self.next, false)),
         }
+    }
+
+    /// Whether it goes on with sums.
+    pub(super) fn has_sums(&self) -> bool {
+        !self.sums.is_empty()
+    }
+
+    /// Moves the sums that begin before a key, and the first one in any case.
+    pub(super) fn take_sums(&mut self, bound: Option<(u32, i64)>, out: &mut Vec<SampleSum>) {
+        // Nothing of others is among the rows that a sum is of.
+        let is_before = |sum: &SampleSum| bound.is_none_or(|bound| key_of(sum) < bound);
+        let count = self.sums.iter().take_while(|sum| is_before(sum)).count().max(1);
+        out.extend(self.sums.drain(..count.min(self.sums.len())));
     }
 
     /// The position of the row where it goes on.
@@ -76,7 +93,7 @@ impl Source {
         blocks: &OpenBlocks,
         deletions: &Deletions,
     ) -> Result<(), HistorianError> {
-        while self.rest.is_empty() && !self.is_done {
+        while self.rest.is_empty() && self.sums.is_empty() && !self.is_done {
             let piece = match &mut self.of {
                 Of::Memory(pages) => pages.next(),
                 Of::Block { block, asked, pages } => match pages {
@@ -92,6 +109,11 @@ impl Source {
                 self.is_done = true;
                 return Ok(());
             };
+            if let Some(last) = piece.page.sums.last() {
+                self.next = (last.tag.0, last.to.saturating_add(1));
+                self.sums = std::mem::take(&mut piece.page.sums).into();
+                continue;
+            }
             let last = piece.page.tags.last().map_or(u32::MAX, |(tag, _)| tag.0);
             let time = piece.page.times.last().copied().unwrap_or(i64::MIN);
             // A time is below the end that was asked for, so that adding one stays within the range.
@@ -109,14 +131,20 @@ impl Source {
 
     /// Closes its block, to be opened again at the row where it is.
     pub(super) fn close(&mut self) {
+        let front = self.front();
         if let Of::Block { pages, .. } = &mut self.of {
             *pages = None;
-            if let Some(key) = self.rest.key() {
+            if let Some((key, true)) = front {
                 self.next = key;
                 self.rest = Rest::default();
+                self.sums.clear();
             }
         }
     }
+}
+
+fn key_of(sum: &SampleSum) -> (u32, i64) {
+    (sum.tag.0, sum.from)
 }
 
 /// Takes rows away that were deleted.

@@ -1,3 +1,5 @@
+mod sums;
+
 use std::sync::Arc;
 
 use proptest::collection::vec;
@@ -25,6 +27,7 @@ fn wanted(tags: impl IntoIterator<Item = u32>) -> SamplesWanted {
         numbers: None,
         severities: Severities::ALL,
         columns: ALL,
+        sums: None,
     }
 }
 
@@ -234,6 +237,7 @@ async fn pages_without_a_number_that_is_wanted_are_passed_over() {
             texts: false,
             positions: false,
         },
+        sums: None,
     };
     let rows = |numbers| {
         let blocks = &historian.shared().blocks;
@@ -292,6 +296,11 @@ async fn last_values_come_in_the_order_of_the_tags() {
         .append(batch((0..10).map(|i| (TagId(i as u32), sample(i + 1, DAY))).collect()))
         .await
         .unwrap();
-    let found = historian.last_of(TENANT, &[TagId(7), TagId(99), TagId(2)]);
+    let tags = [TagId(7), TagId(99), TagId(2)];
+    let found = historian.last_of(TENANT, &tags);
     assert_eq!(found, [(TagId(7), sample(8, DAY)), (TagId(2), sample(3, DAY))]);
+    let page = historian.last_page(TENANT, &tags, (Timestamp::MIN, Timestamp::MAX), ALL);
+    assert_eq!(page.tags, [(TagId(7), 1), (TagId(2), 1)]);
+    let time = |serial| sample(serial, DAY).time.nanos();
+    assert_eq!(page.times, [time(8), time(3)]);
 }

@@ -10,12 +10,12 @@ use weir_model::{TenantId, Timestamp};
 use super::Keeper;
 use super::merge::Job;
 use super::plan::Plan;
-use crate::HistorianError;
 use crate::block::{Block, BlockEntry};
 use crate::deletion::Deletion;
 use crate::manifest::Version;
 use crate::scan::View;
 use crate::span::Span;
+use crate::{HistorianError, MergeWait};
 
 /// How far the clock may be ahead of the newest block for samples to grow old by it.
 const AHEAD_MAX_NANOS: i64 = 86_400_000_000_000;
@@ -28,7 +28,8 @@ impl Keeper {
     /// not keep the rest from being done.
     ///
     /// # Errors
-    /// The first failure; [`HistorianError::Closed`] where it was interrupted.
+    /// The first failure; [`HistorianError::NoRoom`] where all was asked for and some of it waits for
+    /// space; [`HistorianError::Closed`] where it was interrupted.
     pub(super) fn tend(&mut self, all: bool) -> Result<(), HistorianError> {
         let version = self.shared.view().version;
         let live: HashSet<u64> = version.blocks().map(|block| block.entry().id).collect();
@@ -37,6 +38,7 @@ impl Keeper {
         if all {
             self.held.clear();
         }
+        self.held.look_again();
         let expired = self.expire();
         self.merge_small(None);
         let erased = self.erase();
@@ -45,7 +47,15 @@ impl Keeper {
             all,
         );
         let erased_more = self.erase();
-        expired.and(erased).and(merged).and(erased_more)
+        let wait = self.held.waits();
+        self.shared.set_merge_wait(wait);
+        let tended = expired.and(erased).and(merged).and(erased_more);
+        match wait.filter(|_| all) {
+            None => tended,
+            Some(MergeWait { needed_bytes, free_bytes }) => {
+                tended.and(Err(HistorianError::NoRoom { needed_bytes, free_bytes }))
+            }
+        }
     }
 
     /// Merges the small blocks of every day that has too many, but those of one month.
@@ -74,6 +84,9 @@ impl Keeper {
             if inputs == last {
                 tracing::error!(blocks = ?inputs, "a merge has changed nothing: it is left out");
                 self.hold(&job.inputs);
+                continue;
+            }
+            if !self.has_room(&job) {
                 continue;
             }
             last = inputs;
@@ -145,6 +158,9 @@ impl Keeper {
             let is_long = !span.is_day() || rows > LONG_ROWS;
             let job = Job { tenant, span, inputs: vec![Arc::clone(block)], keep, is_long };
             drop(view);
+            if !self.has_room(&job) {
+                continue;
+            }
             match self.merged(job) {
                 Ok(true) => {}
                 Ok(false) => return Err(HistorianError::Closed),

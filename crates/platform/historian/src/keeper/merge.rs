@@ -11,6 +11,7 @@ use crate::HistorianError;
 use crate::block::write::BlockWriter;
 use crate::block::{Block, BlockEntry};
 use crate::deletion::Deletion;
+use crate::manifest::Superseded;
 use crate::merge::{Cursor, Merge};
 use crate::row::Row;
 use crate::span::Span;
@@ -165,7 +166,10 @@ impl Keeper {
         if read.is_empty() {
             return Ok(());
         }
-        self.replace(&read, std::mem::take(done))
+        let before = job.inputs.iter().map(|input| input.entry());
+        let before = before.filter(|entry| entry.first_key() < key).map(|entry| (entry.id, key));
+        let before = before.collect();
+        self.replace_part(&read, std::mem::take(done), before)
     }
 
     /// Replaces blocks by others with one manifest.
@@ -174,10 +178,26 @@ impl Keeper {
         remove: &[Arc<Block>],
         add: Vec<BlockEntry>,
     ) -> io::Result<()> {
+        self.replace_part(remove, add, Superseded::new())
+    }
+
+    /// The same, where what is added also has the rows of other blocks up to a key.
+    fn replace_part(
+        &mut self,
+        remove: &[Arc<Block>],
+        add: Vec<BlockEntry>,
+        before: Superseded,
+    ) -> io::Result<()> {
         let ids: HashSet<u64> = remove.iter().map(|block| block.entry().id).collect();
         let mut manifest = self.manifest.clone();
         manifest.blocks.retain(|block| !ids.contains(&block.id));
         manifest.blocks.extend(add.iter().cloned());
+        manifest.superseded.retain(|id, _| !ids.contains(id));
+        for (id, key) in before {
+            // What an earlier merge has made of it is live, or what was made of that.
+            let known = manifest.superseded.entry(id).or_insert(key);
+            *known = key.max(*known);
+        }
         if let Err(error) = self.commit(manifest) {
             if !self.may_be_replaced() {
                 self.discard(&add);
@@ -187,7 +207,8 @@ impl Keeper {
         let added: Vec<_> = add.into_iter().map(|entry| self.block(entry)).collect();
         {
             let mut view = self.shared.view_mut();
-            view.version = Arc::new(view.version.edit(remove, added));
+            let version = view.version.edit(remove, added);
+            view.version = Arc::new(version.with_superseded(&self.manifest.superseded));
         }
         for block in remove {
             self.shared.blocks.forget(block.entry().id);

@@ -100,7 +100,9 @@ impl Repair<'_> {
             Some(CheckpointEntry { file: name.clone(), crc32c: crc32c::crc32c(&bytes) })
         });
         let samples = blocks.iter().map(|entry| entry.rows).sum();
-        Ok(Manifest { covered, samples, next_block, checkpoint, blocks, deletions: Vec::new() })
+        let manifest =
+            Manifest { covered, samples, next_block, checkpoint, blocks, ..Manifest::default() };
+        Ok(manifest)
     }
 }
 

@@ -116,6 +116,7 @@ async fn check_bulk(historian: &Historian, model: &Model) {
         numbers: None,
         severities: Severities::ALL,
         columns,
+        sums: None,
     };
     let part = SamplesWanted {
         tags: [2, 0].map(TagId).into(),

@@ -88,6 +88,8 @@ struct State {
     calls: u64,
     fault: Option<Fault>,
     ended: bool,
+    /// Tells that there is no space, and takes what is written all the same.
+    tells_full: bool,
     /// What was asked for, for whoever looks into a failure.
     trace: Vec<String>,
 }
@@ -122,6 +124,7 @@ impl PowerDisk {
             calls: 0,
             fault: None,
             ended: false,
+            tells_full: false,
             trace: Vec::new(),
         };
         state.scan(root);
@@ -151,6 +154,11 @@ impl PowerDisk {
     /// What happens, in place of what was to happen.
     pub(super) fn plan(&self, fault: Option<Fault>) {
         self.lock().fault = fault;
+    }
+
+    /// Has it tell that it is full, or not.
+    pub(super) fn tell_full(&self, full: bool) {
+        self.lock().tells_full = full;
     }
 
     /// Ends everything now.
@@ -422,6 +430,10 @@ impl Disk for PowerDisk {
             !synced
         });
         done(call)
+    }
+
+    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+        Ok(if self.lock().tells_full { 0 } else { u64::MAX })
     }
 }
 

@@ -78,6 +78,7 @@ impl Run {
             segment_bytes: [200, 4 << 10, 1 << 20][dice.below(3)],
             log_bytes_max: [2 << 10, 1 << 20][dice.below(2)],
             day_blocks_max: 1 + dice.below(4),
+            block_rows_max: [4, 16 << 20][dice.below(2)],
             group_batches_max: 1 + dice.below(4),
             ..options()
         };
@@ -140,7 +141,7 @@ impl Run {
     }
 
     async fn step(&mut self) {
-        match self.dice.below(40) {
+        match self.dice.below(44) {
             0..16 => {
                 let deed = Deed::Batch(self.batch());
                 self.act(vec![deed]).await;
@@ -183,6 +184,15 @@ impl Run {
                 self.disk.plan(Some(fault));
             }
             38 => self.flip().await,
+            39 => {
+                let full = self.dice.once_in(2);
+                self.note(format!("the disk tells that it is full: {full}"));
+                self.disk.tell_full(full);
+            }
+            40..42 => {
+                let compacted = self.historian().compact().await;
+                self.note(format!("compact {compacted:?}"));
+            }
             _ => self.compare().await,
         }
     }

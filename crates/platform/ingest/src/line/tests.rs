@@ -5,14 +5,14 @@ use proptest::prelude::*;
 use weir_model::{DataType, Samples, TagId, Value};
 
 use super::*;
-use crate::{FAULTS_MAX, NewTag, Series, SeriesCache, Unknown};
+use crate::{FAULTS_MAX, Found, NewTag, Series, SeriesCache, Unknown};
 
 /// Tags by name, and whether others are made.
 struct Tags(BTreeMap<&'static str, TagFacts>, bool);
 
 impl Lookup for Tags {
-    fn find(&self, series: &Series<'_>) -> Result<TagFacts, Unknown> {
-        let found = self.0.get(series.base().as_str()).copied();
+    fn find(&self, series: &Series<'_>) -> Result<Found, Unknown> {
+        let found = self.0.get(series.base().as_str()).copied().map(Found::from);
         found.ok_or_else(|| match self.1 {
             true => Unknown::New,
             false => Unknown::Refused(format!("there is no tag {}", series.name())),
@@ -221,7 +221,7 @@ struct Nothing {
 }
 
 impl Lookup for Nothing {
-    fn find(&self, series: &Series<'_>) -> Result<TagFacts, Unknown> {
+    fn find(&self, series: &Series<'_>) -> Result<Found, Unknown> {
         self.asked.set(self.asked.get() + 1);
         self.bytes.set(self.bytes.get() + series.measurement.len() + series.field.len());
         Err(if self.create { Unknown::New } else { Unknown::Refused("no such tag".to_owned()) })

@@ -4,17 +4,17 @@ use proptest::prelude::*;
 use weir_model::{Kind, Samples, TagId};
 
 use super::*;
-use crate::{SeriesCache, Unknown};
+use crate::{Found, SeriesCache, Unknown};
 
 struct Tags;
 
 impl Lookup for Tags {
-    fn find(&self, series: &Series<'_>) -> Result<TagFacts, Unknown> {
+    fn find(&self, series: &Series<'_>) -> Result<Found, Unknown> {
         match series.name().as_str() {
             "up{instance=\"a:9100\",job=\"node\"}" => {
-                Ok(TagFacts { tag: TagId(1), data_type: DataType::F64 })
+                Ok(TagFacts { tag: TagId(1), data_type: DataType::F64 }.into())
             }
-            "state" => Ok(TagFacts { tag: TagId(2), data_type: DataType::I64 }),
+            "state" => Ok(TagFacts { tag: TagId(2), data_type: DataType::I64 }.into()),
             name => Err(Unknown::Refused(format!("there is no tag {name}"))),
         }
     }
@@ -176,7 +176,7 @@ fn series_that_share_long_texts_end_at_a_bound() {
 struct New<'c>(&'c std::cell::Cell<usize>);
 
 impl Lookup for New<'_> {
-    fn find(&self, _: &Series<'_>) -> Result<TagFacts, Unknown> {
+    fn find(&self, _: &Series<'_>) -> Result<Found, Unknown> {
         self.0.set(self.0.get() + 1);
         Err(Unknown::New)
     }

@@ -9,9 +9,9 @@ use super::*;
 struct Counting(Cell<u32>);
 
 impl Lookup for Counting {
-    fn find(&self, _: &Series<'_>) -> Result<TagFacts, Unknown> {
+    fn find(&self, _: &Series<'_>) -> Result<Found, Unknown> {
         self.0.set(self.0.get() + 1);
-        Ok(TagFacts { tag: TagId(self.0.get()), data_type: DataType::F64 })
+        Ok(TagFacts { tag: TagId(self.0.get()), data_type: DataType::F64 }.into())
     }
 }
 
@@ -43,6 +43,35 @@ fn a_series_is_asked_for_once_while_the_documents_stay() {
         assert_eq!(lookup.0.get(), asked);
     }
     assert_eq!(cache.len(), 3);
+}
+
+/// As [`Counting`], of answers that tags which are added leave as they are.
+#[derive(Default)]
+struct Settled(Counting);
+
+impl Lookup for Settled {
+    fn find(&self, series: &Series<'_>) -> Result<Found, Unknown> {
+        Ok(Found { is_settled: true, ..self.0.find(series)? })
+    }
+}
+
+#[test]
+fn a_settled_answer_is_remembered_while_tags_are_added() {
+    let cache = SeriesCache::new(1 << 20);
+    let (settled, loose) = (Settled::default(), Counting::default());
+    // Beside each state how many were asked for by then of both kinds.
+    for (all, state, asked) in [(10, 1, [1, 1]), (11, 1, [1, 2]), (12, 2, [2, 3]), (12, 2, [2, 3])] {
+        let revision = Revision { all, settled: state };
+        for (key, lookup) in [("a", &settled as &dyn Lookup), ("b", &loose)] {
+            let mut walk = Walk::new(&cache.at(revision), lookup, 0);
+            find(&mut walk, key, "x");
+            walk.finish();
+        }
+        assert_eq!([settled.0.0.get(), loose.0.get()], asked);
+    }
+    let mut walk = Walk::new(&cache.at(Revision { all: 99, settled: 2 }), &settled, 0);
+    assert!(walk.expected_head(b"a x=1").is_some());
+    assert!(walk.expected_head(b"b x=1").is_none());
 }
 
 #[test]

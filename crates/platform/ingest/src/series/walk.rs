@@ -92,7 +92,7 @@ impl<'c> Walk<'c> {
         let entries = self.guard.as_deref()?;
         let entry = entries.entries.get(self.next)?;
         let text = entries.texts.get(entry.series as usize..)?.get(..entry.head_bytes())?;
-        if !line.starts_with(text) || entry.revision != self.revision || !entry.is_head() {
+        if !line.starts_with(text) || !self.revision.holds(entry.revision) || !entry.is_head() {
             return None;
         }
         self.next += 1;
@@ -108,7 +108,7 @@ impl<'c> Walk<'c> {
             entries.entries.get(self.next).filter(|entry| Some(entry.series) == self.series)?;
         let start = entry.field as usize;
         let text = entries.texts.get(start..start + usize::from(entry.field_bytes) + 1)?;
-        if !rest.starts_with(text) || entry.revision != self.revision {
+        if !rest.starts_with(text) || !self.revision.holds(entry.revision) {
             return None;
         }
         self.next += 1;
@@ -132,7 +132,7 @@ impl<'c> Walk<'c> {
             let entry = &entries.entries[at];
             self.next = at + 1;
             self.series = Some(entry.series);
-            if entry.revision == self.revision {
+            if self.revision.holds(entry.revision) {
                 return Ok(entry.facts());
             }
         }
@@ -146,15 +146,16 @@ impl<'c> Walk<'c> {
         }
         let named = read();
         match self.lookup.find(&named) {
-            Ok(facts) => {
+            Ok(found) => {
                 if is_short
                     && self.fresh.entries.len() < FRESH_MAX
                     && self.fresh.bytes() < FRESH_BYTES_MAX
                 {
                     let before = self.fresh.entries.len().checked_sub(1);
-                    self.fresh.put(series, field, before, facts, self.revision);
+                    let revision = self.revision.of(found);
+                    self.fresh.put(series, field, before, found.facts, revision);
                 }
-                Ok(facts)
+                Ok(found.facts)
             }
             Err(Unknown::Refused(detail)) => Err(Missing::Refused(detail)),
             Err(Unknown::New) => Err(Missing::New(named)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
-use weir_model::{Sample, SamplePage, SamplesWanted, TagId, Value, push_run};
+use weir_model::{SampleColumns, SamplePage, SamplesWanted, Severities};
 
 use crate::source::{Pages, Source, SourceError};
 
@@ -13,34 +13,30 @@ const PAGE_TAGS: usize = 4096;
 /// The newest samples of the tags wanted, as far as they are wanted themselves.
 pub(super) fn pages(source: Arc<dyn Source>, wanted: SamplesWanted) -> Pages {
     let starts = (0..wanted.tags.len()).step_by(PAGE_TAGS);
-    let pages = stream::iter(starts).map(move |from| {
-        let tags = &wanted.tags[from..wanted.tags.len().min(from + PAGE_TAGS)];
-        Ok::<_, SourceError>(page(source.last(tags)?, &wanted))
-    });
+    let pages = stream::iter(starts).map(move |from| page(&*source, &wanted, from));
     let is_page = |page: &Result<SamplePage, _>| {
         std::future::ready(page.as_ref().map_or(true, |page| !page.is_empty()))
     };
     pages.filter(is_page).boxed()
 }
 
-fn page(samples: Vec<(TagId, Sample)>, wanted: &SamplesWanted) -> SamplePage {
-    let mut page = SamplePage::default();
-    let within =
-        |(_, sample): &(TagId, Sample)| wanted.from <= sample.time && sample.time < wanted.to;
-    for (row, (tag, sample)) in samples.into_iter().filter(within).enumerate() {
-        page.tags.push((tag, 1));
-        page.times.push(sample.time.nanos());
-        push_run(&mut page.qualities, sample.quality, 1);
-        let number = sample.value.as_ref().and_then(Value::as_f64);
-        page.numbers.push(number.unwrap_or_default());
-        page.present.push(number.is_some());
-        if let Some(text) = sample.value.as_ref().and_then(Value::as_text) {
-            page.texts.push(row, &text);
-        }
-    }
+/// Those of the tags from one on.
+fn page(
+    source: &dyn Source,
+    wanted: &SamplesWanted,
+    from: usize,
+) -> Result<SamplePage, SourceError> {
+    let tags = &wanted.tags[from..wanted.tags.len().min(from + PAGE_TAGS)];
+    // What is compared is needed, whether it is asked for or not.
+    let columns = SampleColumns {
+        numbers: wanted.columns.numbers || wanted.numbers.is_some(),
+        qualities: wanted.columns.qualities || wanted.severities != Severities::ALL,
+        ..wanted.columns
+    };
+    let mut page = source.last(tags, (wanted.from, wanted.to), columns)?;
     if let Some(passed) = page.passed(wanted.numbers, wanted.severities) {
         page.retain(&passed);
     }
     page.restrict(wanted.columns);
-    page
+    Ok(page)
 }

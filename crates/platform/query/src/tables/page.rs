@@ -166,11 +166,16 @@ fn parts(page: &SamplePage, rows: usize) -> Vec<Range<usize>> {
 }
 
 fn severities(runs: &[(Quality, u32)]) -> Result<ArrayRef> {
+    severity_names(runs.iter().map(|(quality, rows)| (quality.severity() as u32, *rows)))
+}
+
+/// The names of severities, by number, each so many times.
+pub(super) fn severity_names(runs: impl Iterator<Item = (u32, u32)>) -> Result<ArrayRef> {
     static NAMES: LazyLock<StringViewArray> = LazyLock::new(|| {
         let all = [Severity::Good, Severity::Uncertain, Severity::Bad];
         all.iter().map(|severity| Some(severity.as_str())).collect()
     });
-    Ok(take(&*NAMES, &repeated(runs.iter().map(|(q, rows)| (q.severity() as u32, *rows))), None)?)
+    Ok(take(&*NAMES, &repeated(runs), None)?)
 }
 
 fn texts(texts: &Texts, rows: usize) -> ArrayRef {

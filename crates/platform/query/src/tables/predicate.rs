@@ -84,6 +84,12 @@ impl Predicate {
                 };
                 Some(end(low, Operator::GtEq)?.and(end(high, Operator::LtEq)?))
             }
+            Expr::IsNotNull(expr) => match expr.as_ref() {
+                Expr::Column(column) if names.samples && column.name == "value" => {
+                    Some(Self { numbers: Some(NumberRange::ALL), ..Self::ALL })
+                }
+                _ => None,
+            },
             Expr::InList(InList { expr, list, negated: false }) => {
                 let Expr::Column(column) = expr.as_ref() else { return None };
                 let texts: Option<BTreeSet<String>> = list.iter().map(text).collect();

@@ -136,7 +136,7 @@ impl SamplesScan {
             || self.fetch == Some(0)
             || self.severities == Severities::NONE;
         let Self { numbers, severities, .. } = *self;
-        let wanted = SamplesWanted { tags, from, to, numbers, severities, columns };
+        let wanted = SamplesWanted { tags, from, to, numbers, severities, columns, sums: None };
         (!nothing).then_some(wanted)
     }
 

@@ -1,16 +1,19 @@
-//! Aggregates of each tag, computed where its samples come from: a tag's samples stand together and in
-//! order of time, so that there is nothing to look up for a row, and no row is made of them.
+//! Aggregates of samples, computed where these come from: a tag's samples stand together and in order of
+//! time, so that there is nothing to look up for a row, and no row is made of them. Mostly there are not even
+//! samples to read: a source may give sums of many in their place.
 //!
 //! The general way would give the same; what is not recognised here goes that way.
 
 mod fold;
+mod group;
 mod recognise;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::stream::{
@@ -20,7 +23,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
 };
 use futures::{StreamExt, stream};
-use weir_model::{SampleColumns, TagId};
+use weir_model::{Buckets, SampleColumns, SamplesWanted, SumsWanted, TagId};
 
 use super::page::Ids;
 use super::scan::SamplesScan;
@@ -44,6 +47,8 @@ enum Output {
     Tag,
     /// The start of the stretch of time.
     Bucket,
+    /// The severity of the quality.
+    Quality,
     /// How many rows.
     Rows,
     /// How many rows have a value.
@@ -56,31 +61,71 @@ enum Output {
     /// That of the earliest and of the latest row, if it has one.
     First,
     Last,
+    /// The times of these.
+    Earliest,
+    Latest,
+    /// How far values are from their mean.
+    Spread(Spread),
 }
 
-/// Stretches of time of one length.
+/// A measure of how far values are from their mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Buckets {
-    width: i64,
-    origin: i64,
+struct Spread {
+    /// Whether the values are all that there are, and not a sample of them.
+    is_of_all: bool,
+    /// Whether its root is taken.
+    is_root: bool,
 }
 
-/// Reads samples and gives a row for each tag, or for each tag and stretch of time.
+impl Output {
+    /// Whether it tells groups apart.
+    fn is_key(self) -> bool {
+        matches!(self, Self::Tag | Self::Bucket | Self::Quality)
+    }
+
+    fn is_of_numbers(self) -> bool {
+        !self.is_key() && !matches!(self, Self::Rows | Self::Earliest | Self::Latest)
+    }
+
+    fn is_of_ends(self) -> bool {
+        matches!(self, Self::First | Self::Last | Self::Earliest | Self::Latest)
+    }
+}
+
+/// Reads samples and gives a row for each group.
 pub(super) struct SeriesAggregate {
     scan: SamplesScan,
     outputs: Arc<[Output]>,
     buckets: Option<Buckets>,
+    /// Whether groups are of one tag each and come one after the other.
+    is_by_tag: bool,
     /// Those of the step that it stands for.
     properties: Arc<PlanProperties>,
 }
 
 impl SeriesAggregate {
+    fn has(&self, is: impl Fn(Output) -> bool) -> bool {
+        self.outputs.iter().any(|output| is(*output))
+    }
+
     fn columns(&self) -> SampleColumns {
-        let numbers = self
-            .outputs
-            .iter()
-            .any(|output| !matches!(output, Output::Tag | Output::Bucket | Output::Rows));
-        SampleColumns { times: self.buckets.is_some(), numbers, ..SampleColumns::default() }
+        SampleColumns {
+            times: self.buckets.is_some() || self.has(Output::is_of_ends),
+            numbers: self.has(Output::is_of_numbers),
+            qualities: self.outputs.contains(&Output::Quality),
+            texts: false,
+        }
+    }
+
+    /// The sums that do in the place of samples. Of a severity they only tell how many there are.
+    fn sums(&self) -> Option<SumsWanted> {
+        let severities = self.outputs.contains(&Output::Quality);
+        let counts_do = self.outputs.iter().all(|one| one.is_key() || *one == Output::Rows);
+        (counts_do || !severities).then(|| SumsWanted {
+            buckets: self.buckets,
+            ends: self.has(Output::is_of_ends),
+            severities,
+        })
     }
 }
 
@@ -132,23 +177,38 @@ impl ExecutionPlan for SeriesAggregate {
         Ok(self)
     }
 
-    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let schema = self.schema();
         let ids = Arc::new(Ids::new(self.scan.tags()));
+        let new_folding = || {
+            let (outputs, ids) = (Arc::clone(&self.outputs), Arc::clone(&ids));
+            Folding::new(outputs, self.buckets, self.is_by_tag, ids, Arc::clone(&schema))
+        };
         let tags: Vec<TagId> = self.scan.tags().iter().map(|(tag, _)| *tag).collect();
         let parts = if tags.len() < PARTED_TAGS_MIN { 1 } else { PARTS };
-        let mut streams = Vec::with_capacity(parts);
-        for tags in tags.chunks(tags.len().div_ceil(parts).max(1)) {
-            let Some(wanted) = self.scan.asked(tags.into(), self.columns()) else { continue };
+        let parts = tags.chunks(tags.len().div_ceil(parts).max(1));
+        let wanted: Vec<SamplesWanted> = parts
+            .filter_map(|tags| self.scan.asked(tags.into(), self.columns()))
+            .map(|wanted| SamplesWanted { sums: self.sums(), ..wanted })
+            .collect();
+        if wanted.is_empty() {
+            let batches = stream::iter(new_folding().finish()?.into_iter().map(Ok));
+            return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)));
+        }
+        // Groups of several tags are put together by the part that is done last.
+        let others = Arc::new(Mutex::new((wanted.len(), new_folding())));
+        let mut streams = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
             let mut builder =
                 RecordBatchReceiverStreamBuilder::new(Arc::clone(&schema), BATCHES_AHEAD_MAX);
-            let (give, scan) = (builder.tx(), self.scan.clone());
-            let (outputs, ids) = (Arc::clone(&self.outputs), Arc::clone(&ids));
-            let mut folding = Folding::new(outputs, self.buckets, ids, Arc::clone(&schema));
+            let (give, scan, is_by_tag) = (builder.tx(), self.scan.clone(), self.is_by_tag);
+            let (mut folding, others) = (new_folding(), Arc::clone(&others));
+            let memory = MemoryConsumer::new("SeriesAggregate").register(context.memory_pool());
             builder.spawn(async move {
                 let mut pages = scan.pages(wanted);
                 while let Some(page) = pages.next().await {
                     folding.add(&page.map_err(unreadable)?);
+                    memory.try_resize(folding.bytes())?;
                     if let Some(batch) = folding.full()?
                         && give.send(Ok(batch)).await.is_err()
                     {
@@ -156,7 +216,20 @@ impl ExecutionPlan for SeriesAggregate {
                         return Ok(());
                     }
                 }
-                let _ = give.send(folding.finish()).await;
+                if !is_by_tag {
+                    let mut others = others.lock().unwrap_or_else(PoisonError::into_inner);
+                    others.0 -= 1;
+                    folding.join(&mut others.1);
+                    if others.0 > 0 {
+                        std::mem::swap(&mut others.1, &mut folding);
+                        return Ok(());
+                    }
+                }
+                for batch in folding.finish()? {
+                    if give.send(Ok(batch)).await.is_err() {
+                        break;
+                    }
+                }
                 Ok(())
             });
             streams.push(builder.build());

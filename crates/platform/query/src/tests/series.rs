@@ -80,14 +80,80 @@ fn the_first_and_the_last_of_each_tag() {
 }
 
 #[test]
+fn of_all_tags_together() {
+    let general = |keys: &str, measures: &str, tail: &str| {
+        format!(
+            "SELECT {keys}{measures} FROM (SELECT tag, time, quality, CASE WHEN random() >= 0 THEN value END AS v \
+             FROM samples) {tail}"
+        )
+    };
+    let measures = format!("{MEASURES}, min(time), max(time)");
+    let as_any = format!("{MEASURES_AS_ANY}, min(time), max(time)");
+    same(&format!("SELECT {measures} FROM samples"), &general("", &as_any, ""));
+    for key in
+        ["time_bucket('1 minute', time)", "date_trunc('minute', time)", "quality", "quality, tag"]
+    {
+        let tail = format!("GROUP BY {key} ORDER BY {key}");
+        let sql = format!(
+            "SELECT {key}, count(*), count(value), min(value), max(value) FROM samples {tail}"
+        );
+        same(&sql, &general(&format!("{key}, "), "count(*), count(v), min(v), max(v)", &tail));
+    }
+    assert_eq!(
+        rows(
+            "SELECT count(*), sum(value), min(value), avg(value), max(time) FROM samples WHERE tag = 'none'"
+        ),
+        json!([[0, null, null, null, null]])
+    );
+    assert_eq!(
+        rows("SELECT quality, count(*) FROM samples WHERE value > 1e300 GROUP BY quality"),
+        json!([])
+    );
+    assert_eq!(rows("SELECT count(DISTINCT tag), count(value) FROM samples"), json!([[4, 14]]));
+    assert_eq!(
+        rows(
+            "SELECT tag, max(value) AS top FROM samples WHERE value IS NOT NULL GROUP BY tag ORDER BY top DESC LIMIT 2"
+        ),
+        json!([["88.100/big", 9007199254740992.0], ["88.100/t", 26.0]])
+    );
+}
+
+#[test]
+fn how_far_values_are_from_their_mean() {
+    let measures = ["stddev", "stddev_pop", "var_samp", "var_pop"];
+    for (plant, keys) in [("p", ""), ("p", "tag, "), ("t", ""), ("t", "tag, ")] {
+        let of = |value: &str| measures.map(|name| format!("{name}({value})")).join(", ");
+        let tail = if keys.is_empty() { "" } else { "GROUP BY tag" };
+        let sql = format!(
+            "SELECT {keys}{} FROM samples WHERE tag = '88.100/{plant}' {tail}",
+            of("value")
+        );
+        let other = format!(
+            "SELECT {keys}{} FROM (SELECT tag, CASE WHEN random() >= 0 THEN value END AS v FROM samples WHERE \
+             tag = '88.100/{plant}') {tail}",
+            of("v")
+        );
+        let numbers = |sql: &str| -> Vec<f64> {
+            let rows = rows(sql);
+            rows[0].as_array().unwrap().iter().filter_map(Json::as_f64).collect()
+        };
+        let (found, expected) = (numbers(&sql), numbers(&other));
+        assert_eq!((found.len(), expected.len()), (4, 4), "{sql}");
+        let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * b.abs();
+        assert!(found.iter().zip(&expected).all(near), "{found:?} {expected:?}");
+        assert!(rows(&format!("EXPLAIN {sql}")).to_string().contains("SeriesAggregate"), "{sql}");
+    }
+}
+
+#[test]
 fn what_is_not_recognised_goes_the_general_way() {
     for sql in [
         "SELECT tag, count(DISTINCT value) FROM samples GROUP BY tag",
         "SELECT tag, sum(value) FILTER (WHERE value > 1) FROM samples GROUP BY tag",
-        "SELECT quality, count(*) FROM samples GROUP BY quality",
         "SELECT time_bucket('1 month', time), tag, count(*) FROM samples GROUP BY 1, 2",
-        "SELECT time_bucket('1 hour', time), count(*) FROM samples GROUP BY 1",
-        "SELECT count(*), max(value) FROM samples",
+        "SELECT first(value, time) FROM samples",
+        "SELECT text, count(*) FROM samples GROUP BY text",
+        "SELECT tag, quality, count(*) FROM samples GROUP BY ROLLUP(tag, quality)",
         "SELECT tag, avg(s.value) FROM samples s JOIN tags t ON s.tag = t.id GROUP BY tag",
     ] {
         let plan = json(mixed(), &format!("EXPLAIN {sql}")).to_string();

@@ -5,9 +5,10 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use weir_model::{DataType, Grade, Identifier, Interpolation, Level, TagId};
+use weir_model::{Grade, Identifier, Level, TagId};
 
-use crate::{ASSET_DEPTH_MAX, Asset, Organisation, Tag};
+use super::tag::{ByKey, ByName, ByNumber, Named, TagEntry};
+use crate::{ASSET_DEPTH_MAX, Asset, Organisation};
 
 /// What the directory keeps of an asset.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,41 +24,19 @@ pub struct AssetEntry {
     search: Box<str>,
 }
 
-/// What the directory keeps of a tag.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TagEntry {
-    /// Its identifier.
-    pub id: Identifier,
-    /// Its number in the historian.
-    pub tag: TagId,
-    /// Its name.
-    pub name: Box<str>,
-    /// What its values are.
-    pub data_type: DataType,
-    /// What its value is between two samples.
-    pub interpolation: Interpolation,
-    /// Its own grade.
-    pub grade: Option<Grade>,
-    /// The folded identifier of its asset.
-    pub asset: Option<String>,
-    /// The folded identifier of its device.
-    pub device: Option<String>,
-    /// The protocol of its device.
-    pub protocol: Option<Arc<str>>,
-    search: Box<str>,
-}
-
 /// One tenant in memory.
 #[derive(Debug, Default)]
 pub struct TenantView {
     revision: u64,
+    settled_revision: u64,
     organisation: Option<Organisation>,
     assets: BTreeMap<String, AssetEntry>,
     children: HashMap<String, BTreeSet<String>>,
-    tags: BTreeMap<String, Arc<TagEntry>>,
-    by_number: HashMap<TagId, Arc<TagEntry>>,
-    /// Tags by name and then key: the order of a sorted list, and the way from a name to its tags.
-    by_name: BTreeSet<(Box<str>, String)>,
+    /// Tags in three orders, of which each has no more than a pointer to the tag: a plant has a million.
+    by_key: BTreeSet<ByKey>,
+    by_number: HashSet<ByNumber>,
+    /// The order of a sorted list, and the way from a name to its tags.
+    by_name: BTreeSet<ByName>,
 }
 
 impl TenantView {
@@ -67,10 +46,20 @@ impl TenantView {
         self.revision
     }
 
-    /// Called by each change.
-    fn renew(&mut self) {
+    /// As [`TenantView::revision`], but it stays when a tag is added whose name no other tag has: which tag
+    /// an identifier, a number or a name has led to, that is the same then. No number is both.
+    pub fn settled_revision(&self) -> u64 {
+        self.settled_revision
+    }
+
+    /// Called by each change; by one that only adds a tag of a new name with `false`.
+    fn renew(&mut self, settled: bool) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         self.revision = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Each state has a number of its own, also that of a tenant of which only tags are known yet.
+        if settled || self.settled_revision == 0 {
+            self.settled_revision = NEXT.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// The organisation.
@@ -80,21 +69,18 @@ impl TenantView {
 
     /// The tag of an identifier, folded as in [`Identifier::folded`].
     pub fn tag(&self, key: &str) -> Option<&Arc<TagEntry>> {
-        self.tags.get(key)
+        self.by_key.get(key).map(|ByKey(tag)| tag)
     }
 
     /// The tag of a number.
     pub fn tag_by_number(&self, tag: TagId) -> Option<&Arc<TagEntry>> {
-        self.by_number.get(&tag)
+        self.by_number.get(&tag).map(|ByNumber(tag)| tag)
     }
 
     /// The tags that bear exactly this name.
     pub fn tags_by_name<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Arc<TagEntry>> {
-        let from = (Box::from(name), String::new());
-        self.by_name
-            .range(from..)
-            .take_while(move |(found, _)| found.as_ref() == name)
-            .filter_map(|(_, key)| self.tags.get(key))
+        self.by_name_from(Bound::Included(&(name, "")), Bound::Unbounded)
+            .take_while(move |tag| *tag.name == *name)
     }
 
     /// Tags by identifier, behind a key.
@@ -103,7 +89,8 @@ impl TenantView {
         after: Option<&'a str>,
     ) -> impl DoubleEndedIterator<Item = (&'a str, &'a Arc<TagEntry>)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.tags.range::<str, _>((from, Bound::Unbounded)).map(|(k, tag)| (k.as_str(), tag))
+        let tags = self.by_key.range::<str, _>((from, Bound::Unbounded));
+        tags.map(|ByKey(tag)| (tag.key(), tag))
     }
 
     /// Tags by name and then identifier, behind or (descending) before a name and key.
@@ -112,21 +99,27 @@ impl TenantView {
         after: Option<(&str, &str)>,
         descending: bool,
     ) -> Box<dyn Iterator<Item = (&'a str, &'a Arc<TagEntry>)> + 'a> {
-        let bound = after.map(|(name, key)| (Box::<str>::from(name), key.to_owned()));
-        let bound = bound.map_or(Bound::Unbounded, Bound::Excluded);
-        let entry = |(_, key): &'a (Box<str>, String)| {
-            self.tags.get_key_value(key).map(|(key, tag)| (key.as_str(), tag))
-        };
+        let after = after.as_ref().map(|after| after as &dyn Named);
+        let bound = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entry = |tag: &'a Arc<TagEntry>| (tag.key(), tag);
         if descending {
-            Box::new(self.by_name.range((Bound::Unbounded, bound)).rev().filter_map(entry))
+            Box::new(self.by_name_from(Bound::Unbounded, bound).rev().map(entry))
         } else {
-            Box::new(self.by_name.range((bound, Bound::Unbounded)).filter_map(entry))
+            Box::new(self.by_name_from(bound, Bound::Unbounded).map(entry))
         }
+    }
+
+    fn by_name_from(
+        &self,
+        from: Bound<&dyn Named>,
+        to: Bound<&dyn Named>,
+    ) -> impl DoubleEndedIterator<Item = &Arc<TagEntry>> + use<'_> {
+        self.by_name.range::<dyn Named, _>((from, to)).map(|ByName(tag)| tag)
     }
 
     /// How many tags there are.
     pub fn tag_count(&self) -> usize {
-        self.tags.len()
+        self.by_key.len()
     }
 
     /// The asset of a key.
@@ -204,12 +197,12 @@ impl TenantView {
     }
 
     pub(super) fn set_organisation(&mut self, organisation: Organisation) {
-        self.renew();
+        self.renew(true);
         self.organisation = Some(organisation);
     }
 
     pub(super) fn set_asset(&mut self, key: String, entry: Option<AssetEntry>) {
-        self.renew();
+        self.renew(true);
         if let Some(parent) = self.assets.remove(&key).and_then(|old| old.parent)
             && let Some(siblings) = self.children.get_mut(&parent)
         {
@@ -226,17 +219,20 @@ impl TenantView {
         }
     }
 
-    pub(super) fn set_tag(&mut self, key: String, entry: Option<TagEntry>) {
-        self.renew();
-        if let Some(old) = self.tags.remove(&key) {
+    pub(super) fn set_tag(&mut self, key: &str, entry: Option<TagEntry>) {
+        let old = self.by_key.take(key);
+        let has_new_name = |new: &TagEntry| self.tags_by_name(&new.name).next().is_none();
+        let is_addition = old.is_none() && entry.as_ref().is_some_and(has_new_name);
+        self.renew(!is_addition);
+        if let Some(ByKey(old)) = old {
             self.by_number.remove(&old.tag);
-            self.by_name.remove(&(old.name.clone(), key.clone()));
+            self.by_name.remove(&ByName(old));
         }
         if let Some(entry) = entry {
             let entry = Arc::new(entry);
-            self.by_number.insert(entry.tag, Arc::clone(&entry));
-            self.by_name.insert((entry.name.clone(), key.clone()));
-            self.tags.insert(key, entry);
+            self.by_number.insert(ByNumber(Arc::clone(&entry)));
+            self.by_name.insert(ByName(Arc::clone(&entry)));
+            self.by_key.insert(ByKey(entry));
         }
     }
 }
@@ -255,32 +251,6 @@ impl AssetEntry {
     }
 
     /// Whether identifier, name or a translation contains the words, given in lower case.
-    pub fn matches(&self, words: &str) -> bool {
-        words.split_whitespace().all(|word| self.search.contains(word))
-    }
-}
-
-impl TagEntry {
-    pub(super) fn of(tag: &Tag) -> Self {
-        let words = std::iter::once(tag.name.as_str())
-            .chain(tag.names.values().map(String::as_str))
-            .chain(std::iter::once(tag.description.as_str()));
-        Self {
-            id: tag.id.clone(),
-            tag: tag.tag,
-            name: tag.name.as_str().into(),
-            data_type: tag.data_type,
-            interpolation: tag.interpolation.unwrap_or(tag.data_type.interpolation()),
-            grade: tag.grade,
-            asset: tag.asset.as_ref().map(Identifier::folded),
-            device: tag.source.as_ref().map(|source| source.device.folded()),
-            protocol: tag.source.as_ref().map(|source| source.protocol.as_str().into()),
-            search: search_text(&tag.id, words),
-        }
-    }
-
-    /// Whether identifier, name, a translation or the description contains each of the words,
-    /// given in lower case.
     pub fn matches(&self, words: &str) -> bool {
         words.split_whitespace().all(|word| self.search.contains(word))
     }

@@ -1,6 +1,5 @@
 //! A block in stretches, for those who look for damage and save what is not damaged.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -142,14 +141,7 @@ impl BlockCursor {
         let selection = (stretch.rows != (0..rows)).then(|| {
             RowSelection::from_consecutive_ranges(std::iter::once(stretch.rows.clone()), rows)
         });
-        Self {
-            block: Arc::clone(block),
-            open: Arc::clone(open),
-            file: VerifiedFile::new(Arc::clone(&open.verified)),
-            groups: VecDeque::from([(stretch.group, selection)]),
-            reader: None,
-            wanted: None,
-        }
+        Self::of(block, open, [(stretch.group, selection)], None)
     }
 }
 

@@ -6,218 +6,237 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, TimestampNanosecondArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::Result;
-use weir_model::{SamplePage, TagId, push_run};
+use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::common::{HashMap, Result};
+use weir_model::{Buckets, SamplePage, TagId, push_run};
 
-use super::super::page::Ids;
-use super::{Buckets, Output};
+use super::super::page::{Ids, severity_names};
+use super::Output;
+use super::group::{Group, Needs};
 
 /// Groups of one batch.
 const GROUPS_MAX: usize = 8192;
 
-/// Sums that are computed beside each other, so that none waits for the one before it.
-const LANES: usize = 8;
-
-/// What is known of a group's samples.
-#[derive(Debug, Clone, Copy, Default)]
-struct Fold {
-    rows: i64,
-    count: i64,
-    sum: f64,
-    least: Option<f64>,
-    greatest: Option<f64>,
-    first: Option<f64>,
-    last: Option<f64>,
+/// What a group is of: of what is no key, always the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Key {
+    tag: TagId,
+    /// When the stretch of time begins.
+    bucket: i64,
+    severity: u8,
 }
 
-/// Which of it is wanted.
-#[derive(Debug, Clone, Copy)]
-struct Needs {
-    numbers: bool,
-    sum: bool,
-    least: bool,
-    greatest: bool,
-}
-
-/// Folds the samples of one tag after the other.
+/// Folds samples into groups.
 pub(super) struct Folding {
     outputs: Arc<[Output]>,
     needs: Needs,
     buckets: Option<Buckets>,
+    by_quality: bool,
+    has_tag: bool,
     ids: Arc<Ids>,
     schema: SchemaRef,
-    /// The group that may go on.
-    open: Option<(TagId, i64, Fold)>,
-    /// Those that do not.
-    done: Vec<(TagId, i64, Fold)>,
+    groups: Groups,
+}
+
+enum Groups {
+    /// One tag after the other.
+    InOrder {
+        /// Those that may go on: of one tag and stretch of time.
+        open: Vec<(Key, Group)>,
+        /// Those that do not.
+        done: Vec<(Key, Group)>,
+    },
+    Any(HashMap<Key, Group>),
+}
+
+impl Groups {
+    fn at(&mut self, key: Key) -> &mut Group {
+        match self {
+            Self::InOrder { open, done } => {
+                if open.first().is_some_and(|(of, _)| (of.tag, of.bucket) != (key.tag, key.bucket))
+                {
+                    done.append(open);
+                }
+                let known = open.iter().position(|(of, _)| *of == key);
+                let place = known.unwrap_or(open.len());
+                if known.is_none() {
+                    open.push((key, Group::default()));
+                }
+                &mut open[place].1
+            }
+            Self::Any(groups) => groups.entry(key).or_default(),
+        }
+    }
 }
 
 impl Folding {
+    /// No groups yet. With `is_by_tag` they come one after the other.
     pub(super) fn new(
         outputs: Arc<[Output]>,
         buckets: Option<Buckets>,
+        is_by_tag: bool,
         ids: Arc<Ids>,
         schema: SchemaRef,
     ) -> Self {
-        let has = |wanted: &[Output]| outputs.iter().any(|output| wanted.contains(output));
-        let needs = Needs {
-            numbers: !outputs
-                .iter()
-                .all(|o| matches!(o, Output::Tag | Output::Bucket | Output::Rows)),
-            sum: has(&[Output::Sum, Output::Average]),
-            least: has(&[Output::Least]),
-            greatest: has(&[Output::Greatest]),
+        let needs = Needs::of(&outputs);
+        let by_quality = outputs.contains(&Output::Quality);
+        let has_tag = is_by_tag || outputs.contains(&Output::Tag);
+        let groups = match is_by_tag {
+            true => Groups::InOrder { open: Vec::new(), done: Vec::new() },
+            false => Groups::Any(HashMap::new()),
         };
-        Self { outputs, needs, buckets, ids, schema, open: None, done: Vec::new() }
+        Self { outputs, needs, buckets, by_quality, has_tag, ids, schema, groups }
     }
 
     /// Takes a page, whose samples come behind those before it.
     pub(super) fn add(&mut self, page: &SamplePage) {
+        for sum in &page.sums {
+            let bucket = self.buckets.map_or(0, |buckets| start(buckets, sum.from));
+            let key = self.key(sum.tag, bucket);
+            if !self.by_quality {
+                self.groups.at(key).add_sum(sum);
+                continue;
+            }
+            for (severity, rows) in (0..).zip(sum.severities).filter(|(_, rows)| *rows > 0) {
+                self.groups.at(Key { severity, ..key }).rows += i64::from(rows);
+            }
+        }
         let mut from = 0;
+        let mut qualities = page.qualities.iter().map(|(quality, rows)| (*quality, *rows as usize));
+        let (mut severity, mut same) = (0, 0);
         for (tag, rows) in &page.tags {
             let end = from + *rows as usize;
             while from < end {
-                let (bucket, stop) = match self.buckets {
+                let (bucket, mut stop) = match self.buckets {
                     None => (0, end),
-                    Some(buckets) => buckets.stretch(&page.times, from..end),
+                    Some(buckets) => stretch(buckets, &page.times, from..end),
                 };
-                self.add_stretch((*tag, bucket), page, from..stop);
+                if self.by_quality {
+                    while same == 0
+                        && let Some((quality, rows)) = qualities.next()
+                    {
+                        (severity, same) = (quality.severity() as u8, rows);
+                    }
+                    stop = stop.min(from + same.max(1));
+                    same = same.saturating_sub(stop - from);
+                }
+                let key = Key { severity, ..self.key(*tag, bucket) };
+                self.groups.at(key).add(self.needs, page, from..stop);
                 from = stop;
             }
         }
     }
 
-    fn add_stretch(&mut self, (tag, bucket): (TagId, i64), page: &SamplePage, rows: Range<usize>) {
-        let same = |open: &&mut (TagId, i64, Fold)| (open.0, open.1) == (tag, bucket);
-        if self.open.as_mut().filter(same).is_none() {
-            self.done.extend(self.open.replace((tag, bucket, Fold::default())));
-        }
-        if let Some((_, _, fold)) = &mut self.open {
-            fold.add(self.needs, page, rows);
+    fn key(&self, tag: TagId, bucket: i64) -> Key {
+        Key { tag: if self.has_tag { tag } else { TagId(0) }, bucket, severity: 0 }
+    }
+
+    /// Bytes of the groups.
+    pub(super) fn bytes(&self) -> usize {
+        let groups = match &self.groups {
+            Groups::InOrder { done, .. } => done.capacity(),
+            Groups::Any(groups) => groups.capacity(),
+        };
+        groups * size_of::<(Key, Group)>()
+    }
+
+    /// Takes all groups of another into its own, which are not in order.
+    pub(super) fn join(&mut self, other: &mut Self) {
+        if let Groups::Any(groups) = &mut other.groups {
+            groups.drain().for_each(|(key, group)| self.groups.at(key).join(&group));
         }
     }
 
     /// The groups that are done, where they are enough for a batch.
     pub(super) fn full(&mut self) -> Result<Option<RecordBatch>> {
-        if self.done.len() < GROUPS_MAX {
-            return Ok(None);
+        match &mut self.groups {
+            Groups::InOrder { done, .. } if done.len() >= GROUPS_MAX => {
+                let done = std::mem::take(done);
+                self.batch(&done).map(Some)
+            }
+            _ => Ok(None),
         }
-        self.batch().map(Some)
     }
 
     /// The groups that are left.
-    pub(super) fn finish(mut self) -> Result<RecordBatch> {
-        self.done.extend(self.open.take());
-        self.batch()
+    pub(super) fn finish(self) -> Result<Vec<RecordBatch>> {
+        let none = Groups::Any(HashMap::new());
+        let mut this = self;
+        let mut groups: Vec<(Key, Group)> = match std::mem::replace(&mut this.groups, none) {
+            Groups::InOrder { open, mut done } => {
+                done.extend(open);
+                done
+            }
+            Groups::Any(groups) => groups.into_iter().collect(),
+        };
+        let has_keys = this.outputs.iter().any(|output| output.is_key());
+        if groups.is_empty() && !has_keys {
+            // Of no samples at all there is a row as well.
+            groups.push((this.key(TagId(0), 0), Group::default()));
+        }
+        groups.chunks(GROUPS_MAX).map(|groups| this.batch(groups)).collect()
     }
 
-    fn batch(&mut self) -> Result<RecordBatch> {
-        let groups = std::mem::take(&mut self.done);
+    fn batch(&self, groups: &[(Key, Group)]) -> Result<RecordBatch> {
         let columns = self.outputs.iter().zip(self.schema.fields()).map(|(output, field)| {
-            let column = self.column(*output, &groups)?;
+            let column = self.column(*output, groups)?;
             Ok(cast(&column, field.data_type())?)
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
-        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+        let options = RecordBatchOptions::new().with_row_count(Some(groups.len()));
+        let schema = Arc::clone(&self.schema);
+        Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
     }
 
-    fn column(&self, output: Output, groups: &[(TagId, i64, Fold)]) -> Result<ArrayRef> {
-        let doubles = |of: fn(&Fold) -> Option<f64>| -> ArrayRef {
-            Arc::new(groups.iter().map(|(_, _, fold)| of(fold)).collect::<Float64Array>())
+    fn column(&self, output: Output, groups: &[(Key, Group)]) -> Result<ArrayRef> {
+        let each = || groups.iter().map(|(_, group)| group);
+        let doubles = |of: fn(&Group) -> Option<f64>| -> ArrayRef {
+            Arc::new(each().map(of).collect::<Float64Array>())
         };
-        let counts = |of: fn(&Fold) -> i64| -> ArrayRef {
-            Arc::new(Int64Array::from_iter_values(groups.iter().map(|(_, _, fold)| of(fold))))
+        let counts = |of: fn(&Group) -> i64| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values(each().map(of)))
+        };
+        let times = |of: fn(&(Key, Group)) -> Option<i64>| -> ArrayRef {
+            let times = groups.iter().map(of).collect::<TimestampNanosecondArray>();
+            Arc::new(times.with_timezone("UTC"))
         };
         Ok(match output {
             Output::Tag => {
                 let mut runs = Vec::new();
-                groups.iter().for_each(|(tag, ..)| push_run(&mut runs, *tag, 1));
+                groups.iter().for_each(|(key, _)| push_run(&mut runs, key.tag, 1));
                 self.ids.of(&runs)?
             }
-            Output::Bucket => {
-                let starts = groups.iter().map(|(_, bucket, _)| *bucket);
-                Arc::new(TimestampNanosecondArray::from_iter_values(starts).with_timezone("UTC"))
+            Output::Bucket => times(|(key, _)| Some(key.bucket)),
+            Output::Quality => {
+                severity_names(groups.iter().map(|(key, _)| (key.severity.into(), 1)))?
             }
-            Output::Rows => counts(|fold| fold.rows),
-            Output::Count => counts(|fold| fold.count),
-            Output::Sum => doubles(|fold| (fold.count > 0).then_some(fold.sum)),
+            Output::Rows => counts(|group| group.rows),
+            Output::Count => counts(|group| group.count),
+            Output::Sum => doubles(|group| (group.count > 0).then_some(group.sum)),
             Output::Average => {
-                doubles(|fold| (fold.count > 0).then(|| fold.sum / fold.count as f64))
+                doubles(|group| (group.count > 0).then(|| group.sum / group.count as f64))
             }
-            Output::Least => doubles(|fold| fold.least),
-            Output::Greatest => doubles(|fold| fold.greatest),
-            Output::First => doubles(|fold| fold.first),
-            Output::Last => doubles(|fold| fold.last),
+            Output::Least => doubles(|group| Some(group.range.ends()?.0)),
+            Output::Greatest => doubles(|group| Some(group.range.ends()?.1)),
+            Output::First => doubles(|group| group.first),
+            Output::Last => doubles(|group| group.last),
+            Output::Earliest => times(|(_, group)| Some(group.times?.0)),
+            Output::Latest => times(|(_, group)| Some(group.times?.1)),
+            Output::Spread(spread) => {
+                Arc::new(each().map(|group| group.spread(spread)).collect::<Float64Array>())
+            }
         })
     }
 }
 
-impl Buckets {
-    /// The start of the stretch that the first of some times is in, and up to which of them they are.
-    fn stretch(self, times: &[i64], rows: Range<usize>) -> (i64, usize) {
-        let time = i128::from(times[rows.start]);
-        let (width, origin) = (i128::from(self.width), i128::from(self.origin));
-        let start = origin + (time - origin).div_euclid(width) * width;
-        let is_within = |time: &i64| i128::from(*time) < start + width;
-        let stop = rows.start + times[rows].partition_point(is_within);
-        // A stretch that begins before the range of times is told by its earliest time.
-        (i64::try_from(start).unwrap_or(i64::MIN), stop)
-    }
+/// The start of a stretch of time. One that begins before the range of times is told by its earliest.
+fn start(buckets: Buckets, time: i64) -> i64 {
+    i64::try_from(buckets.around(time).0).unwrap_or(i64::MIN)
 }
 
-impl Fold {
-    fn add(&mut self, needs: Needs, page: &SamplePage, rows: Range<usize>) {
-        let is_first = self.rows == 0;
-        self.rows += rows.len() as i64;
-        if !needs.numbers || rows.is_empty() {
-            return;
-        }
-        let number = |row: usize| {
-            let there = page.present.get(row).is_none_or(|there| *there);
-            there.then(|| page.numbers[row])
-        };
-        if is_first {
-            self.first = number(rows.start);
-        }
-        self.last = number(rows.end - 1);
-        match page.present.get(rows.clone()) {
-            None => self.add_numbers(needs, &page.numbers[rows]),
-            Some(present) => {
-                let mut from = rows.start;
-                for run in present.chunk_by(|a, b| a == b) {
-                    let end = from + run.len();
-                    if run[0] {
-                        self.add_numbers(needs, &page.numbers[from..end]);
-                    }
-                    from = end;
-                }
-            }
-        }
-    }
-
-    fn add_numbers(&mut self, needs: Needs, numbers: &[f64]) {
-        self.count += numbers.len() as i64;
-        if needs.sum {
-            self.sum += sum(numbers);
-        }
-        if needs.least {
-            let least = |a: f64, b: f64| if b.total_cmp(&a).is_lt() { b } else { a };
-            self.least = self.least.into_iter().chain(numbers.iter().copied()).reduce(least);
-        }
-        if needs.greatest {
-            let greatest = |a: f64, b: f64| if b.total_cmp(&a).is_gt() { b } else { a };
-            self.greatest =
-                self.greatest.into_iter().chain(numbers.iter().copied()).reduce(greatest);
-        }
-    }
-}
-
-fn sum(numbers: &[f64]) -> f64 {
-    let (chunks, rest) = numbers.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x);
-    }
-    sums.iter().chain(rest).sum()
+/// The start of the stretch that the first of some times is in, and up to which of them they are.
+fn stretch(buckets: Buckets, times: &[i64], rows: Range<usize>) -> (i64, usize) {
+    let (start, end) = buckets.around(times[rows.start]);
+    let stop = rows.start + times[rows].partition_point(|time| i128::from(*time) < end);
+    (i64::try_from(start).unwrap_or(i64::MIN), stop)
 }

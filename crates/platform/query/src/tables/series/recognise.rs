@@ -1,4 +1,4 @@
-//! Which steps of a plan are aggregates of each tag.
+//! Which steps of a plan are aggregates of samples.
 
 use std::sync::Arc;
 
@@ -12,14 +12,15 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coop::CooperativeExec;
+use weir_model::Buckets;
 
 use super::super::page::Column;
 use super::super::scan::SamplesScan;
-use super::{Buckets, Output, SeriesAggregate};
+use super::{Output, SeriesAggregate, Spread};
 
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 
-/// Puts a [`SeriesAggregate`] in the place of aggregates of each tag.
+/// Puts a [`SeriesAggregate`] in the place of aggregates of samples.
 #[derive(Debug)]
 pub(crate) struct FoldSeries;
 
@@ -52,8 +53,8 @@ fn folded(aggregate: &AggregateExec) -> Option<SeriesAggregate> {
     let mode = *aggregate.mode();
     let is_whole = matches!(mode, AggregateMode::Single | AggregateMode::SinglePartitioned);
     let group = aggregate.group_expr();
-    let is_plain = group.is_single()
-        && aggregate.limit_options().is_none()
+    // A bound on the groups only says that more are not needed: whoever needs so few leaves out the rest.
+    let is_plain = (group.is_single() || group.is_true_no_grouping())
         && aggregate.filter_expr().iter().all(Option::is_none);
     let mut input = aggregate.input();
     if let Some(pause) = input.downcast_ref::<CooperativeExec>() {
@@ -65,8 +66,13 @@ fn folded(aggregate: &AggregateExec) -> Option<SeriesAggregate> {
     }
     let (mut outputs, mut buckets) = (Vec::new(), None);
     for (key, _) in group.expr() {
-        if column(key, scan) == Some(Column::Tag) {
-            outputs.push(Output::Tag);
+        let output = match column(key, scan) {
+            Some(Column::Tag) => Some(Output::Tag),
+            Some(Column::Quality) => Some(Output::Quality),
+            _ => None,
+        };
+        if let Some(output) = output {
+            outputs.push(output);
         } else if buckets.is_none() {
             buckets = Some(bucket(key, scan)?);
             outputs.push(Output::Bucket);
@@ -74,18 +80,23 @@ fn folded(aggregate: &AggregateExec) -> Option<SeriesAggregate> {
             return None;
         }
     }
-    // Groups of all tags together are no groups of series.
-    let by_tag = outputs.contains(&Output::Tag) || (buckets.is_some() && scan.tags().len() <= 1);
-    if !by_tag {
+    let is_by_tag = outputs.contains(&Output::Tag) || scan.tags().len() <= 1;
+    // Groups of several tags come in any order.
+    if !is_by_tag && aggregate.properties().output_ordering().is_some() {
         return None;
     }
     for measure in aggregate.aggr_expr() {
         outputs.push(output(measure, scan)?);
     }
+    // Of samples of several tags, which is the first is not known from their order.
+    if !is_by_tag && outputs.iter().any(|one| matches!(one, Output::First | Output::Last)) {
+        return None;
+    }
     Some(SeriesAggregate {
         scan: scan.clone(),
         outputs: outputs.into(),
         buckets,
+        is_by_tag,
         properties: Arc::clone(aggregate.properties()),
     })
 }
@@ -96,27 +107,39 @@ fn column(expr: &Arc<dyn PhysicalExpr>, scan: &SamplesScan) -> Option<Column> {
     scan.columns().get(column.index()).copied()
 }
 
-/// `date_bin(width, time, origin)` of a width that is always as long.
+/// Stretches of time that are always as long: of `date_bin(width, time, origin)` or
+/// `date_trunc(unit, time)`.
 fn bucket(expr: &Arc<dyn PhysicalExpr>, scan: &SamplesScan) -> Option<Buckets> {
-    let call =
-        expr.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == "date_bin")?;
-    let [width, time, origin] = call.args() else { return None };
+    let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
     let literal = |expr: &Arc<dyn PhysicalExpr>| {
         expr.downcast_ref::<Literal>().map(|literal| literal.value().clone())
     };
-    if column(time, scan) != Some(Column::Time) {
-        return None;
+    match (call.name(), call.args()) {
+        ("date_bin", [width, time, origin]) if column(time, scan) == Some(Column::Time) => {
+            let (
+                ScalarValue::IntervalMonthDayNano(Some(width)),
+                ScalarValue::TimestampNanosecond(Some(origin), _),
+            ) = (literal(width)?, literal(origin)?)
+            else {
+                return None;
+            };
+            let days = i64::from(width.days).checked_mul(NANOS_PER_DAY)?;
+            let nanos = width.nanoseconds.checked_add(days)?;
+            (width.months == 0 && nanos > 0).then_some(Buckets { width: nanos, origin })
+        }
+        ("date_trunc", [unit, time]) if column(time, scan) == Some(Column::Time) => {
+            let unit = literal(unit)?;
+            let width = match unit.try_as_str()?? {
+                "second" => NANOS_PER_DAY / 86_400,
+                "minute" => NANOS_PER_DAY / 1440,
+                "hour" => NANOS_PER_DAY / 24,
+                "day" => NANOS_PER_DAY,
+                _ => return None,
+            };
+            Some(Buckets { width, origin: 0 })
+        }
+        _ => None,
     }
-    let (
-        ScalarValue::IntervalMonthDayNano(Some(width)),
-        ScalarValue::TimestampNanosecond(Some(origin), _),
-    ) = (literal(width)?, literal(origin)?)
-    else {
-        return None;
-    };
-    let days = i64::from(width.days).checked_mul(NANOS_PER_DAY)?;
-    let nanos = width.nanoseconds.checked_add(days)?;
-    (width.months == 0 && nanos > 0).then_some(Buckets { width: nanos, origin })
 }
 
 /// What an aggregate is of a group.
@@ -148,6 +171,20 @@ fn output(measure: &AggregateFunctionExpr, scan: &SamplesScan) -> Option<Output>
         ("avg", Some(Column::Value)) => Some(Output::Average),
         ("min", Some(Column::Value)) => Some(Output::Least),
         ("max", Some(Column::Value)) => Some(Output::Greatest),
+        ("min", Some(Column::Time)) => Some(Output::Earliest),
+        ("max", Some(Column::Time)) => Some(Output::Latest),
+        (name, Some(Column::Value)) => spread(name).map(Output::Spread),
         _ => None,
     }
+}
+
+fn spread(name: &str) -> Option<Spread> {
+    let (is_root, is_of_all) = match name {
+        "stddev" => (true, false),
+        "stddev_pop" => (true, true),
+        "var" => (false, false),
+        "var_pop" => (false, true),
+        _ => return None,
+    };
+    Some(Spread { is_of_all, is_root })
 }

@@ -38,11 +38,11 @@ fn the_default_roles() {
     assert_eq!(actions("operator", 1), operator);
     let engineer = "organisation:read asset:read asset:write tag:read tag:write sample:read \
                     sample:write retention:read device:read device:write device:control \
-                    identifier:read token:read token:write session:own";
+                    identifier:read identifier:write token:read token:write session:own";
     assert_eq!(actions("engineer", 1), engineer);
     let administrator = "organisation:read organisation:write asset:read asset:write tag:read \
                          tag:write sample:read sample:write sample:delete retention:read \
-                         retention:write device:read device:write device:control identifier:read user:read user:write token:read \
+                         retention:write device:read device:write device:control identifier:read identifier:write user:read user:write token:read \
                          token:write policy:read policy:write audit:read session:own";
     assert_eq!(actions("administrator", 1), administrator);
     assert_eq!(actions("unheard-of", 1), "session:own");
