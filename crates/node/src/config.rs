@@ -269,6 +269,12 @@ pub struct Resolver {
     pub addresses: Vec<SocketAddr>,
     /// The address by which others reach this server, for its site record; empty: the first of the above.
     pub public_address: String,
+    /// Address and port for HTTP: records as JSON and as pages, GS1 Digital Links, QR codes, and the protocol's own
+    /// messages; empty: none. The root of its URLs belongs to identifiers, so it is not the console's.
+    pub http_address: String,
+    /// The address of that by which others know it, such as `https://id.example.cn`; empty: what each request calls it
+    /// by, which whoever asks may choose.
+    pub public_url: String,
     /// Keys, as `index:prefix/suffix`, whose holders may home prefixes, and read and change every record.
     pub administrators: Vec<String>,
     /// Whether records may be changed over UDP too.
@@ -381,6 +387,8 @@ impl Default for Config {
                 enabled: false,
                 addresses: vec![SocketAddr::from(([127, 0, 0, 1], 2641))],
                 public_address: String::new(),
+                http_address: String::new(),
+                public_url: String::new(),
                 administrators: Vec::new(),
                 udp_admin: false,
                 connections_max: 4_096,

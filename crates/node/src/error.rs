@@ -56,9 +56,16 @@ pub enum NodeError {
     /// The server of identifiers.
     #[error("could not serve identifiers; see [resolver] in the settings")]
     Resolver(#[from] weir_resolver::ResolverError),
-    /// The server's own address.
-    #[error("[resolver] public_address is an IP address, and {0:?} is none")]
-    NoAddress(String),
+    /// An address of the server of identifiers.
+    #[error("[resolver] {setting} is {what}, and {text:?} is none")]
+    NoAddress {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        what: &'static str,
+        /// What stands there.
+        text: String,
+    },
     /// The first organisation and its administrator.
     #[error("could not create the first organisation: {0}")]
     First(String),

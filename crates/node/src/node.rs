@@ -130,11 +130,11 @@ impl Node {
             supervisor: supervisor.clone(),
         };
         let opcua = opcua::serve(opcua_bound, &config, shown, stop.clone()).await?;
-        let name = &config.organisation.name;
         let resolver =
-            resolver::serve(&config.resolver, name, &registry, &access, stop.clone()).await?;
+            resolver::serve(&config, tls.as_ref(), &registry, &access, stop.clone()).await?;
         if let Some(resolver) = &resolver {
-            tracing::info!(addresses = ?resolver.addresses, "identifiers are answered");
+            let (addresses, web) = (&resolver.addresses, resolver.web);
+            tracing::info!(?addresses, ?web, "identifiers are answered");
         }
         let lake =
             lake::start(&config, &historian, &directory, stop.clone()).map_err(NodeError::Lake)?;
@@ -226,6 +226,11 @@ impl Node {
     /// Where identifiers are answered over the Handle protocol, where they are.
     pub fn resolver_addresses(&self) -> &[SocketAddr] {
         self.rooms.resolver.as_ref().map_or(&[], |resolver| &resolver.addresses)
+    }
+
+    /// Where identifiers are answered over HTTP, where they are.
+    pub fn resolver_web_address(&self) -> Option<SocketAddr> {
+        self.rooms.resolver.as_ref().and_then(|resolver| resolver.web)
     }
 
     /// The administrator that was created by this start, if the data folder was empty.

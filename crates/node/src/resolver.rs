@@ -1,11 +1,15 @@
 //! The identifier node: prefixes that are homed here, and the server that answers for them.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use weir_access::Access;
+use weir_api::{IdentifierParts, IdentifierState, identifier_clock, identifier_router};
 use weir_model::{RequestId, TenantId, Timestamp};
 use weir_resolver::{
     Authority, Bound, HomedPrefix, Identity, Prefixes, Reached, Registry, ServeOptions, Serving,
@@ -13,8 +17,10 @@ use weir_resolver::{
 use weir_store::{Commit, Expect, Store};
 use weir_twin::Organisations;
 
-use crate::config::Resolver;
+use crate::config::Config;
 use crate::error::NodeError;
+use crate::tls::Tls;
+use crate::{listener, tls};
 
 /// The registry of a node. Organisations that are older than it have their prefixes homed.
 pub(crate) async fn registry(store: &Store, access: &Access) -> Result<Arc<Registry>, NodeError> {
@@ -45,24 +51,31 @@ pub(crate) async fn registry(store: &Store, access: &Access) -> Result<Arc<Regis
 /// A server that runs.
 pub(crate) struct Running {
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Where HTTP is.
+    pub(crate) web: Option<SocketAddr>,
     serving: Serving,
+    pages: Option<JoinHandle<()>>,
 }
 
 impl Running {
     /// Waits until it has ended, behind the node's token.
     pub(crate) async fn stopped(self) {
         self.serving.stopped().await;
+        if let Some(pages) = self.pages {
+            let _ = pages.await;
+        }
     }
 }
 
 /// Answers from now on, until `stop`, where the settings ask for it.
 pub(crate) async fn serve(
-    settings: &Resolver,
-    name: &str,
+    config: &Config,
+    tls: Option<&Tls>,
     registry: &Arc<Registry>,
     access: &Access,
     stop: CancellationToken,
 ) -> Result<Option<Running>, NodeError> {
+    let (settings, name) = (&config.resolver, config.organisation.name.as_str());
     if !settings.enabled {
         return Ok(None);
     }
@@ -77,14 +90,24 @@ pub(crate) async fn serve(
     let addresses = bound.addresses();
     let public_address = match settings.public_address.as_str() {
         "" => None,
-        text => Some(text.parse().map_err(|_| NodeError::NoAddress(text.to_owned()))?),
+        text => Some(parsed("public_address", "an IP address", text)?),
     };
+    let web = match settings.http_address.as_str() {
+        "" => None,
+        text => {
+            let address = parsed("http_address", "an IP address with a port", text)?;
+            let bound = TcpListener::bind(address).await;
+            Some(bound.map_err(|source| NodeError::Listen { address, source })?)
+        }
+    };
+    let at = web.as_ref().and_then(|listener| listener.local_addr().ok());
+    let tls = tls.filter(|_| at.is_some_and(|at| tls::is_wanted(config.listen.tls, at)));
     let now = now();
     let author = access.system("start", TenantId::NODE).author("key.create", request(now));
     let reached = Reached {
         address: public_address,
         handle: addresses.clone(),
-        http: None,
+        http: at.map(|at| (at.port(), tls.is_some())),
         udp_admin: settings.udp_admin,
         description: name.to_owned(),
     };
@@ -92,8 +115,29 @@ pub(crate) async fn serve(
     let store = registry.store();
     let identity = Identity::of_node(store, author, now, &reached, administrators).await?;
     let authority = Arc::new(Authority::new(Arc::clone(registry), identity));
+    let pages = web.map(|listener| {
+        let root = Some(settings.public_url.clone()).filter(|url| !url.is_empty());
+        let router = identifier_router(IdentifierState::new(IdentifierParts {
+            authority: Arc::clone(&authority),
+            root,
+            name: name.to_owned(),
+            tls: tls.is_some(),
+            clock: identifier_clock(),
+        }));
+        let acceptor = tls.map(|tls| tls.acceptor.clone());
+        let connections = settings.connections_max;
+        tokio::spawn(listener::serve(listener, acceptor, router, connections, stop.clone()))
+    });
     let serving = bound.serve(authority, stop)?;
-    Ok(Some(Running { addresses, serving }))
+    Ok(Some(Running { addresses, web: at, serving, pages }))
+}
+
+fn parsed<T: FromStr>(
+    setting: &'static str,
+    what: &'static str,
+    text: &str,
+) -> Result<T, NodeError> {
+    text.parse().map_err(|_| NodeError::NoAddress { setting, what, text: text.to_owned() })
 }
 
 fn now() -> Timestamp {

@@ -235,6 +235,7 @@ fn announce(node: &Node, credentials: &Credentials, as_json: bool) -> anyhow::Re
             "mqtt": node.mqtt_address(),
             "opcua": node.opcua_address(),
             "handle": node.resolver_addresses(),
+            "identifiers": node.resolver_web_address(),
         }));
     }
     output::line(&format!(

@@ -121,6 +121,9 @@ pub(crate) fn announce_others(node: &Node) -> anyhow::Result<()> {
     for address in node.resolver_addresses() {
         output::line(&format!("Identifiers are answered on {address}, UDP and TCP"))?;
     }
+    if let Some(address) = node.resolver_web_address() {
+        output::line(&format!("Identifiers are on the web at {address}"))?;
+    }
     Ok(())
 }
 
@@ -134,6 +137,7 @@ fn announce(node: &Node, global: &Global) -> anyhow::Result<()> {
             "mqtt": node.mqtt_address(),
             "opcua": node.opcua_address(),
             "handle": node.resolver_addresses(),
+            "identifiers": node.resolver_web_address(),
         }));
     }
     if let Some(first) = first {

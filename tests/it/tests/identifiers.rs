@@ -80,6 +80,23 @@ fn what_is_registered_is_answered_to_everybody_until_it_is_withdrawn() {
 }
 
 #[test]
+fn identifiers_are_on_the_web() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "[resolver]\nenabled = true\naddresses = [\"127.0.0.1:0\"]\n\
+                    http_address = \"127.0.0.1:0\"\n";
+    let node = Weir::serve_set(folder.path(), "127.0.0.1:0", settings, &[]).unwrap();
+    let data = folder.path().join("data");
+    out(&weir(&data, &["id", "create", "local/p-101", "URL=https://example.org/p-101"]));
+    let root = format!("http://{}", node.ready_text("identifiers"));
+    let web = weir_it::Api::new(&root);
+    let record = web.fetch("/api/handles/local/p-101").unwrap();
+    assert_eq!(record["responseCode"], 1);
+    assert_eq!(record["values"][0]["data"]["value"], "https://example.org/p-101");
+    assert_eq!(web.get("/api/handles/local/nothing").unwrap().status, 404);
+    node.stop().unwrap();
+}
+
+#[test]
 fn a_schedule_is_made_and_checked() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path();

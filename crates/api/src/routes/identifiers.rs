@@ -301,7 +301,7 @@ async fn withdraw(
     Id(id): Id,
     headers: HeaderMap,
 ) -> Result<StatusCode, Failure> {
-    own(&state, &visit, &id)?;
+    own(&state, &visit, &id).map_err(|_| Failure::not_found(format!("identifier {id}")))?;
     let expected = etag::expected(&headers)?;
     let tenant = visit.tenant();
     visit

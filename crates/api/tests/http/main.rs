@@ -15,6 +15,7 @@ mod extract;
 mod fake;
 mod flight;
 mod frames;
+mod identifiers;
 mod ingest;
 mod live;
 mod mqtt;

@@ -60,7 +60,8 @@ fn a_settled_answer_is_remembered_while_tags_are_added() {
     let cache = SeriesCache::new(1 << 20);
     let (settled, loose) = (Settled::default(), Counting::default());
     // Beside each state how many were asked for by then of both kinds.
-    for (all, state, asked) in [(10, 1, [1, 1]), (11, 1, [1, 2]), (12, 2, [2, 3]), (12, 2, [2, 3])] {
+    for (all, state, asked) in [(10, 1, [1, 1]), (11, 1, [1, 2]), (12, 2, [2, 3]), (12, 2, [2, 3])]
+    {
         let revision = Revision { all, settled: state };
         for (key, lookup) in [("a", &settled as &dyn Lookup), ("b", &loose)] {
             let mut walk = Walk::new(&cache.at(revision), lookup, 0);
