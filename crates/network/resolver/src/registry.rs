@@ -80,6 +80,9 @@ impl Registry {
             Some(found) if found.record.kind == Kind::Handle => Expect::Version(found.version),
             Some(_) => return Err(ResolverError::Taken(id.clone())),
         };
+        // An identifier keeps the case that it was given in.
+        let given = found.as_ref().filter(|found| !found.record.withdrawn);
+        let id = given.map_or(id, |found| &found.record.id);
         let mut record = Record::handle(id.clone(), values);
         secret::set_apart(snap, commit, &place, &mut record)?;
         commit.put_in::<Identifiers>(place.tenant, &place.key, &record, expect);
