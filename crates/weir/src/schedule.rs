@@ -1,7 +1,7 @@
 //! `weir schedule`: production schedules, made and checked without a node.
 
 use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -136,7 +136,7 @@ fn read(file: &Path) -> anyhow::Result<String> {
     let failed = || format!("could not read {}", file.display());
     let mut text = String::new();
     let bytes_max = TEXT_BYTES_MAX as u64 + 1;
-    match file == PathBuf::from("-") {
+    match file.as_os_str() == "-" {
         true => std::io::stdin().lock().take(bytes_max).read_to_string(&mut text),
         false => std::fs::File::open(file)
             .with_context(failed)?
