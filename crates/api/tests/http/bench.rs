@@ -21,7 +21,8 @@ use weir_audit::Audit;
 use weir_connect::{Refused, Sink, Supervisor};
 use weir_historian::Historian;
 use weir_model::{Author, Batch, Grade, Prefix, RequestId, TenantId, Timestamp};
-use weir_store::{Commit, Schema, Store};
+use weir_resolver::{HomedPrefix, Prefixes};
+use weir_store::{Commit, Expect, Schema, Store};
 use weir_twin::{Directory, Draft, Names, Organisation};
 
 use crate::fake::{FakeBroker, FakeDriver, FakeEngine, FakeOpcUa, Registers};
@@ -376,6 +377,9 @@ async fn first_organisation(store: &Store, now: Timestamp) {
             names: Names::new(),
             grade: None,
         })?;
+        let homed = HomedPrefix::new(prefix(), TenantId(1));
+        let (node, key) = (TenantId::NODE, prefix().as_str().to_owned());
+        draft.commit_mut().put_in::<Prefixes>(node, key, &homed, Expect::Absent);
         draft.finish()
     });
     let commit = commit.map_err(|error: weir_twin::TwinError| error.to_string()).unwrap();
