@@ -31,7 +31,7 @@ async fn a_record_is_put_read_listed_and_withdrawn() {
     let changed = bench.put(URI, json!({"values": []})).bearer(admin).header("if-match", "\"1\"");
     assert_eq!(changed.send().await.expect(200)["version"], 2);
 
-    bench.tag(json!({"name": "Pressure", "id": "88.100/pressure"})).await;
+    bench.tag(json!({"name": "Pressure", "id": "88.100/pressure", "data_type": "f64"})).await;
     let list = "/api/v1/identifiers?starts=88.100/";
     let listed = bench.get(list).bearer(admin).send().await.expect(200);
     let ids: Vec<_> = listed["items"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
@@ -55,7 +55,6 @@ async fn what_is_no_record_or_another_s_is_refused() {
     };
     for wrong in [
         value(json!({"index": 0})),
-        value(json!({"type": ""})),
         value(json!({"permissions": "11"})),
         value(json!({"data": {"base64": "?"}})),
         json!({"values": [{"index": 1, "type": "A", "data": "x"}, {"index": 1, "type": "B", "data": "y"}]}),
@@ -68,7 +67,7 @@ async fn what_is_no_record_or_another_s_is_refused() {
     let own = "/api/v1/identifiers/88.200%2Fp-1";
     bench.put(own, value(json!({}))).bearer(&second).send().await.expect(200);
     bench.get(own).bearer(admin).send().await.problem("not-found");
-    bench.tag(json!({"name": "Pressure", "id": "88.100/pressure"})).await;
+    bench.tag(json!({"name": "Pressure", "id": "88.100/pressure", "data_type": "f64"})).await;
     let tag = bench.put("/api/v1/identifiers/88.100%2Fpressure", value(json!({})));
     tag.bearer(admin).send().await.problem("conflict");
 }

@@ -115,7 +115,8 @@ impl Entry {
         let data = self.data.bytes()?;
         let references: Vec<_> = self.references.iter().map(|r| Reference::parse(r)).collect();
         let mut buffer = Vec::new();
-        let permissions = u8::from_str_radix(&self.permissions, 2).ok().filter(|bits| *bits < 16);
+        let digits = Some(self.permissions.as_str()).filter(|digits| digits.len() == 4);
+        let permissions = digits.and_then(|digits| u8::from_str_radix(digits, 2).ok());
         let permissions = permissions.ok_or("permissions are four digits of 0 and 1")?;
         Ok(Owned::of(&Value {
             index: self.index,
