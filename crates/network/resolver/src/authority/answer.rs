@@ -177,7 +177,7 @@ impl Authority {
         let decided = self
             .registry()
             .store()
-            .read(|snap| self.decide_in(snap, now, sitting, &message, from, &mut out));
+            .read(|snap| self.decide_in(snap, now, sitting, (&message, &reply), from, &mut out));
         match decided {
             Ok(Some(change)) => return Decision::Commit(Box::new(change)),
             Ok(None) => {}
@@ -199,12 +199,11 @@ impl Authority {
         snap: &Snapshot<'_>,
         now: Now,
         sitting: &Sitting,
-        message: &Message<'_>,
+        (message, reply): (&Message<'_>, &Reply<'_>),
         from: Origin,
         out: &mut Vec<u8>,
     ) -> Result<Option<Change>, Stop> {
         let Ok(request) = message.request() else { return Ok(None) };
-        let reply = self.reply(now, sitting, message);
         let words = "Received admin request on non-admin interface";
         if is_admin(request.op()) && !from.admin {
             return Err(Refusal::new(ResponseCode::ProtocolError, words).into());
@@ -214,7 +213,7 @@ impl Authority {
                 let public = message.header.flags.has(Flags::PUBL);
                 let access = if public { Access::PublicOnly } else { Access::Anyone };
                 let asked = Asked { handle, indexes, types, access };
-                if self.resolve(snap, &reply, message, asked, out)? == Resolved::Answered {
+                if self.resolve(snap, reply, message, asked, out)? == Resolved::Answered {
                     return Ok(None);
                 }
                 let Some(user) = &sitting.user else {
@@ -227,7 +226,7 @@ impl Authority {
                     return Err(Refusal::new(ResponseCode::InvalidAdmin, "").into());
                 }
                 let asked = Asked { access: Access::Admin, ..asked };
-                self.resolve(snap, &reply, message, asked, out)?;
+                self.resolve(snap, reply, message, asked, out)?;
                 return Ok(None);
             }
             Request::GetSiteInfo { .. } => {
@@ -264,8 +263,15 @@ impl Authority {
         }
         match then {
             Then::Change(change) => Ok(Some(*change)),
-            Then::Handles(handles) => {
-                self.list(&reply, &handles, out);
+            Then::Handles(under) => {
+                self.list(reply, &Self::handles(snap, &under)?, out);
+                Ok(None)
+            }
+            Then::Prefixes => {
+                let handle = |prefix: String| format!("0.NA/{prefix}");
+                let all: Vec<_> =
+                    self.registry().homes().all().into_iter().map(handle).collect();
+                self.list(reply, &all, out);
                 Ok(None)
             }
             Then::Nothing => {

@@ -35,8 +35,10 @@ pub(super) struct Prepared {
 pub(super) enum Then {
     /// A change.
     Change(Box<Change>),
-    /// These are told.
-    Handles(Vec<String>),
+    /// The handles at this place and behind it are told.
+    Handles(Place),
+    /// The prefixes are told.
+    Prefixes,
     /// Nothing.
     Nothing,
 }
@@ -99,29 +101,31 @@ impl Authority {
             Request::AddValue { handle, values } => self.add(snap, handle, &values, with),
             Request::ModifyValue { handle, values } => self.modify(snap, handle, &values, with),
             Request::RemoveValue { handle, indexes } => self.remove(snap, handle, &indexes, with),
-            Request::ListHandles { prefix } => self.list_handles(snap, prefix),
+            Request::ListHandles { prefix: handle } => {
+                let of = self.homed(handle)?;
+                let prefix = name::prefix_named(handle).unwrap_or(handle);
+                let under = self.homed(&[prefix, b"/"].concat())?;
+                let permissions = AdminPermissions::LIST_HANDLES;
+                let need = Some(Need::Rights { of, permissions });
+                Ok(Prepared { need, then: Ok(Then::Handles(under)) })
+            }
             Request::HomePrefix { prefix } => self.home(snap, prefix, with, true),
             Request::UnhomePrefix { prefix } => self.home(snap, prefix, with, false),
             Request::ListHomedPrefixes { .. } => {
-                let handle = |prefix: String| format!("0.NA/{prefix}");
-                let all = self.registry().homes().all().into_iter().map(handle).collect();
-                Ok(Prepared { need: Some(Need::Server), then: Ok(Then::Handles(all)) })
+                Ok(Prepared { need: Some(Need::Server), then: Ok(Then::Prefixes) })
             }
             _ => Err(Refusal::new(ResponseCode::OperationNotSupported, "").into()),
         }
     }
 
-    fn list_handles(&self, snap: &Snapshot<'_>, handle: &[u8]) -> Result<Prepared, Stop> {
-        let of = self.homed(handle)?;
-        let prefix = name::prefix_named(handle).unwrap_or(handle);
-        let under = [prefix, b"/"].concat();
-        let place = self.homed(&under)?;
+    /// The handles under a prefix that the protocol tells of. They are read only once it is known
+    /// that whoever asks may have them.
+    pub(super) fn handles(snap: &Snapshot<'_>, under: &Place) -> Result<Vec<String>, Stop> {
         let mut handles = Vec::new();
         let mut after = None;
         loop {
-            let page = LISTED_AT_ONCE;
-            let page =
-                snap.list::<Identifiers>(place.tenant, &place.key, after.as_deref(), page)?;
+            let (tenant, limit) = (under.tenant, LISTED_AT_ONCE);
+            let page = snap.list::<Identifiers>(tenant, &under.key, after.as_deref(), limit)?;
             let told =
                 |found: &Versioned<Record>| found.record.published && !found.record.withdrawn;
             let told = page.items.iter().filter(|found| told(found));
@@ -132,12 +136,9 @@ impl Authority {
                 return Err(Refusal::new(ResponseCode::Error, words).into());
             }
             if after.is_none() {
-                break;
+                return Ok(handles);
             }
         }
-        let permissions = AdminPermissions::LIST_HANDLES;
-        let need = Some(Need::Rights { of, permissions });
-        Ok(Prepared { need, then: Ok(Then::Handles(handles)) })
     }
 
     fn home(
