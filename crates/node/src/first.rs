@@ -31,8 +31,7 @@ pub(crate) async fn create(
     tenant: TenantId,
 ) -> Result<Option<FirstAdministrator>, NodeError> {
     let now = Timestamp::from_system(SystemTime::now());
-    // A start is no request; its time names it.
-    let request = RequestId(now.nanos().unsigned_abs().into());
+    let request = request(now);
     let system = access.system("start", tenant);
     if store.count::<Organisations>(TenantId::NODE)? == 0 {
         let commit = Commit::new(system.author("organisation.create", request), now);
@@ -47,6 +46,11 @@ pub(crate) async fn create(
     });
     let made = made.await?;
     Ok(made.map(|made| FirstAdministrator { user: NAME.to_owned(), password: made.password }))
+}
+
+/// What a start is called where a request would be: it is none, and its time names it.
+pub(crate) fn request(now: Timestamp) -> RequestId {
+    RequestId(now.nanos().unsigned_abs().into())
 }
 
 fn organisation(

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use weir_access::Access;
 use weir_api::{IdentifierParts, IdentifierState, identifier_clock, identifier_router};
-use weir_model::{RequestId, TenantId, Timestamp};
+use weir_model::{TenantId, Timestamp};
 use weir_resolver::{
     Authority, Bound, HomedPrefix, Identity, Prefixes, Reached, Registry, ServeOptions, Serving,
 };
@@ -19,6 +19,7 @@ use weir_twin::Organisations;
 
 use crate::config::Config;
 use crate::error::NodeError;
+use crate::first::request;
 use crate::tls::Tls;
 use crate::{listener, tls};
 
@@ -142,9 +143,4 @@ fn parsed<T: FromStr>(
 
 fn now() -> Timestamp {
     Timestamp::from_system(SystemTime::now())
-}
-
-/// A start is no request; its time names it.
-fn request(now: Timestamp) -> RequestId {
-    RequestId(now.nanos().unsigned_abs().into())
 }

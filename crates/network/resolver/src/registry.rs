@@ -83,9 +83,7 @@ impl Registry {
         // An identifier keeps the case that it was given in.
         let given = found.as_ref().filter(|found| !found.record.withdrawn);
         let id = given.map_or(id, |found| &found.record.id);
-        let mut record = Record::handle(id.clone(), values);
-        secret::set_apart(snap, commit, &place, &mut record)?;
-        commit.put_in::<Identifiers>(place.tenant, &place.key, &record, expect);
+        file(snap, commit, &place, Record::handle(id.clone(), values), expect)?;
         Ok(())
     }
 
@@ -107,9 +105,7 @@ impl Registry {
         }
         let mut record = found.record;
         record.withdrawn = true;
-        secret::set_apart(snap, commit, &place, &mut record)?;
-        let expect = Expect::Version(found.version);
-        commit.put_in::<Identifiers>(place.tenant, &place.key, &record, expect);
+        file(snap, commit, &place, record, Expect::Version(found.version))?;
         Ok(true)
     }
 
@@ -190,7 +186,25 @@ pub(crate) fn stored_at<'s>(
     snap.stored::<Identifiers>(tenant, key)
 }
 
+/// The record in stored bytes, unless it was withdrawn.
+pub(crate) fn kept(bytes: &[u8]) -> Option<Stored<'_>> {
+    Stored::read(bytes).ok().filter(|found| !found.withdrawn)
+}
+
 /// The record in stored bytes, if it is one that the protocol tells of.
 pub(crate) fn told(bytes: &[u8]) -> Option<Stored<'_>> {
-    Stored::read(bytes).ok().filter(|found| found.published && !found.withdrawn)
+    kept(bytes).filter(|found| found.published)
+}
+
+/// Adds a record to a commit, its secret keys set apart.
+pub(crate) fn file(
+    snap: &Snapshot<'_>,
+    commit: &mut Commit,
+    place: &Place,
+    mut record: Record,
+    expect: Expect,
+) -> Result<(), StoreError> {
+    secret::set_apart(snap, commit, place, &mut record)?;
+    commit.put_in::<Identifiers>(place.tenant, &place.key, &record, expect);
+    Ok(())
 }

@@ -269,8 +269,7 @@ impl Authority {
             }
             Then::Prefixes => {
                 let handle = |prefix: String| format!("0.NA/{prefix}");
-                let all: Vec<_> =
-                    self.registry().homes().all().into_iter().map(handle).collect();
+                let all: Vec<_> = self.registry().homes().all().into_iter().map(handle).collect();
                 self.list(reply, &all, out);
                 Ok(None)
             }

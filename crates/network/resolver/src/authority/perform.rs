@@ -7,8 +7,8 @@ use weir_store::{Commit, Expect, Snapshot, StoreError, Versioned};
 use super::Authority;
 use super::rights::Need;
 use crate::record::{Owned, VALUES_BYTES_MAX, seconds};
-use crate::registry::{NoPlace, Place};
-use crate::{HomedPrefix, Identifiers, Kind, Prefixes, Record, Values, secret};
+use crate::registry::{NoPlace, Place, file};
+use crate::{HomedPrefix, Identifiers, Kind, Prefixes, Record, Values};
 
 /// Why a request is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,36 +214,23 @@ impl Authority {
             Some(_) => Need::Rights { of: place.clone(), permissions: OVERWRITE },
             None => self.creation(&wanted)?,
         };
-        let expect = expected(found.as_ref());
-        let values = restamped(values.iter(), with.now);
-        let mut record = Record::handle(id.clone(), values);
+        let expect = found.as_ref().map_or(Expect::Absent, |found| Expect::Version(found.version));
+        let record = Record::handle(id.clone(), restamped(values.iter(), with.now));
         let mut commit = Commit::new(with.author_in(&place), with.now);
-        secret::set_apart(snap, &mut commit, &place, &mut record)?;
-        commit.put_in::<Identifiers>(place.tenant, &place.key, &record, expect);
-        let created = Some(id);
+        file(snap, &mut commit, &place, record, expect)?;
         let replaced = live.is_some();
-        let then =
-            Ok(Then::Change(Box::new(Change { commit, created, replaced, prefixes: false })));
-        Ok(Prepared { need: Some(need), then })
+        let change = Change { commit, created: Some(id), replaced, prefixes: false };
+        Ok(Prepared { need: Some(need), then: Ok(Then::of(change)) })
     }
 
     /// What is needed for a new handle.
     fn creation(&self, handle: &[u8]) -> Result<Need, Refusal> {
-        let mut of = Vec::new();
-        let permissions = match name::prefix_named(handle) {
-            Some(prefix) => match name::parent(prefix) {
-                Some(parent) => {
-                    name::prefix_handle(parent, &mut of);
-                    AdminPermissions::ADD_DERIVED_PREFIX
-                }
-                None => return Ok(Need::Server),
-            },
-            None => {
-                name::prefix_handle(handle, &mut of);
-                AdminPermissions::ADD_HANDLE
-            }
+        let (of, permissions) = match name::prefix_named(handle).map(name::parent) {
+            Some(Some(parent)) => (parent, AdminPermissions::ADD_DERIVED_PREFIX),
+            Some(None) => return Ok(Need::Server),
+            None => (handle, AdminPermissions::ADD_HANDLE),
         };
-        Ok(Need::Rights { of: self.homed(&of)?, permissions })
+        Ok(Need::Rights { of: self.homed_prefix(of)?, permissions })
     }
 
     fn delete(
@@ -253,17 +240,10 @@ impl Authority {
         with: &Circumstances,
     ) -> Result<Prepared, Stop> {
         let place = self.homed(handle)?;
-        let derived = name::prefix_named(handle).and_then(name::parent).is_some();
-        let permissions = match derived {
-            true => AdminPermissions::DELETE_DERIVED_PREFIX,
-            false => AdminPermissions::DELETE_HANDLE,
+        let (of, permissions) = match name::prefix_named(handle).and_then(name::parent) {
+            Some(parent) => (self.homed_prefix(parent)?, AdminPermissions::DELETE_DERIVED_PREFIX),
+            None => (place.clone(), AdminPermissions::DELETE_HANDLE),
         };
-        let mut of = place.clone();
-        if derived && let Some(parent) = name::prefix_named(handle).and_then(name::parent) {
-            let mut handle = Vec::new();
-            name::prefix_handle(parent, &mut handle);
-            of = self.homed(&handle)?;
-        }
         let need = Some(Need::Rights { of, permissions });
         let then = match self.live(snap, &place)? {
             None => Err(not_found()),
@@ -282,10 +262,7 @@ impl Authority {
         values: &List<'_, Value<'_>>,
         with: &Circumstances,
     ) -> Result<Prepared, Stop> {
-        if values.is_empty() {
-            return Err(Refusal::new(ResponseCode::InvalidValue, "Value list was empty").into());
-        }
-        check_values(values)?;
+        check_some_values(values)?;
         let place = self.homed(handle)?;
         let permissions =
             for_kinds(values.iter(), AdminPermissions::ADD_VALUE, AdminPermissions::ADD_ADMIN);
@@ -309,10 +286,7 @@ impl Authority {
         values: &List<'_, Value<'_>>,
         with: &Circumstances,
     ) -> Result<Prepared, Stop> {
-        if values.is_empty() {
-            return Err(Refusal::new(ResponseCode::InvalidValue, "Value list was empty").into());
-        }
-        check_values(values)?;
+        check_some_values(values)?;
         let place = self.homed(handle)?;
         let found = self.live(snap, &place)?.ok_or_else(not_found)?;
         let old = found.record.values.list();
@@ -419,6 +393,13 @@ impl Authority {
         })
     }
 
+    /// The place of the handle that stands for the prefix of a handle, or for a prefix itself.
+    fn homed_prefix(&self, handle: &[u8]) -> Result<Place, Refusal> {
+        let mut of = Vec::new();
+        name::prefix_handle(handle, &mut of);
+        self.homed(&of)
+    }
+
     /// A record that the protocol tells of.
     fn live(
         &self,
@@ -457,15 +438,9 @@ impl Circumstances {
         let mut record = found.record.clone();
         change(&mut record);
         let mut commit = Commit::new(self.author_in(place), self.now);
-        secret::set_apart(snap, &mut commit, place, &mut record)?;
-        let expect = Expect::Version(found.version);
-        commit.put_in::<Identifiers>(place.tenant, &place.key, &record, expect);
+        file(snap, &mut commit, place, record, Expect::Version(found.version))?;
         Ok(Change { commit, created: None, replaced: false, prefixes: false })
     }
-}
-
-fn expected(found: Option<&Versioned<Record>>) -> Expect {
-    found.map_or(Expect::Absent, |found| Expect::Version(found.version))
 }
 
 /// Values with the server's own clock in them.
@@ -487,6 +462,14 @@ fn for_kinds<'a>(
         needed = needed.and(if value.is(ValueData::ADMIN) { admin } else { usual });
     }
     if any { needed } else { usual }
+}
+
+/// As [`check_values`], of values without which there is nothing to do.
+fn check_some_values(values: &List<'_, Value<'_>>) -> Result<(), Refusal> {
+    match values.is_empty() {
+        true => Err(Refusal::new(ResponseCode::InvalidValue, "Value list was empty")),
+        false => check_values(values),
+    }
 }
 
 fn check_values(values: &List<'_, Value<'_>>) -> Result<(), Refusal> {

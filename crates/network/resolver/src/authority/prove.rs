@@ -12,8 +12,7 @@ use super::perform::{Refusal, Stop};
 use super::reply::Reply;
 use super::session::Seat;
 use super::{Authority, Origin};
-use crate::record::Stored;
-use crate::registry::stored;
+use crate::registry::{kept, stored};
 use crate::secret;
 
 impl Authority {
@@ -106,8 +105,7 @@ impl Authority {
         let given = PublicKeyAnswer::decode(answer.answer).map_err(unchecked)?;
         let place = self.homed(answer.user.handle).map_err(|_| unknown())?;
         let bytes = stored(snap, &place)?;
-        let record = bytes.as_deref().and_then(|bytes| Stored::read(bytes).ok());
-        let record = record.filter(|record| !record.withdrawn).ok_or_else(unknown)?;
+        let record = bytes.as_deref().and_then(kept).ok_or_else(unknown)?;
         let keys = record.values.iter().filter_map(|value| public_key(&value, &answer.user));
         let mut last = None;
         for key in keys {
@@ -132,8 +130,7 @@ impl Authority {
         let given = SecretKeyAnswer::decode(version, answer).map_err(unchecked)?;
         let place = self.homed(user.handle).map_err(|_| unknown())?;
         let bytes = stored(snap, &place)?;
-        let record = bytes.as_deref().and_then(|bytes| Stored::read(bytes).ok());
-        let record = record.filter(|record| !record.withdrawn).ok_or_else(unknown)?;
+        let record = bytes.as_deref().and_then(kept).ok_or_else(unknown)?;
         let mut any = false;
         let named = record.values.iter().filter(|value| value.is(ValueData::SECKEY));
         for value in named.filter(|value| user.index == 0 || value.index == user.index) {

@@ -4,8 +4,7 @@ use weir_handle::{AdminPermissions, List, Reference, Value, ValueData};
 use weir_store::{Snapshot, StoreError};
 
 use super::Authority;
-use crate::record::Stored;
-use crate::registry::{Place, place, stored};
+use crate::registry::{Place, kept, place, stored};
 
 /// Most groups that are looked into for one decision: groups may name groups.
 const GROUPS_MAX: usize = 32;
@@ -40,10 +39,7 @@ impl Authority {
         }
         let Need::Rights { of, permissions } = need else { return Ok(false) };
         let Some(bytes) = stored(snap, of)? else { return Ok(false) };
-        let Ok(record) = Stored::read(&bytes) else { return Ok(false) };
-        if record.withdrawn {
-            return Ok(false);
-        }
+        let Some(record) = kept(&bytes) else { return Ok(false) };
         let named = record.values.iter().filter_map(|value| match ValueData::of(&value) {
             Ok(ValueData::Admin(admin)) if admin.permissions.has(*permissions) => Some(admin.user),
             _ => None,
@@ -70,10 +66,7 @@ impl Authority {
             looked += 1;
             let Ok(place) = place(&self.registry.homes(), &handle) else { continue };
             let Some(bytes) = stored(snap, &place)? else { continue };
-            let Ok(record) = Stored::read(&bytes) else { continue };
-            if record.withdrawn {
-                continue;
-            }
+            let Some(record) = kept(&bytes) else { continue };
             for members in record.values.iter().filter_map(|value| members(&value, index)) {
                 if members.iter().any(|member| member.admits(user)) {
                     return Ok(true);
