@@ -5,6 +5,7 @@
 //! client could know.
 
 mod api;
+mod command;
 mod ledger;
 mod memory;
 mod mqtt;
@@ -13,6 +14,7 @@ mod peer;
 mod process;
 
 pub use api::{Api, encode, from_now};
+pub use command::{command, out, weir};
 pub use ledger::{Ledger, kill_cycles};
 pub use memory::anonymous_kib;
 pub use mqtt::Publisher;

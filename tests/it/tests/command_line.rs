@@ -2,27 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::Value as Json;
-use weir_it::Weir;
-
-fn weir(data: &Path, words: &[&str]) -> Output {
-    Command::new(Weir::binary().unwrap())
-        .args(words)
-        .arg("--data")
-        .arg(data)
-        .current_dir(data)
-        .env_remove("WEIR_URL")
-        .env_remove("WEIR_TOKEN")
-        .output()
-        .unwrap()
-}
-
-fn out(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
+use weir_it::{Weir, out, weir};
 
 #[test]
 fn a_running_node_is_found_and_asked() {

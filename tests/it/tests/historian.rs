@@ -6,24 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value as Json;
-use weir_it::Weir;
-
-fn command(data: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(Weir::binary().unwrap());
-    command.args(words).arg("--data").arg(data).current_dir(data);
-    command.env_remove("WEIR_URL").env_remove("WEIR_TOKEN");
-    command
-}
-
-fn weir(data: &Path, words: &[&str]) -> Output {
-    command(data, words).output().unwrap()
-}
-
-#[track_caller]
-fn out(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
+use weir_it::{Weir, command, out, weir};
 
 fn err(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");

@@ -5,7 +5,7 @@ import type { Tag } from '../../api/types';
 import { downloadCsv, fileName, toCsv } from '../../csv/csv';
 import { displayName } from '../../format/name';
 import { formatTime, formatZone } from '../../format/time';
-import { useT, type Key } from '../../i18n/i18n';
+import { useT } from '../../i18n/i18n';
 import { useDark } from '../../shell/theme';
 import { Button } from '../../ui/Button';
 import { Empty, PageHead } from '../../ui/Page';
@@ -27,15 +27,15 @@ import { shifted, zoomed } from './gestures';
 import { useLines } from './history';
 import { Legend, type LegendRow } from './Legend';
 import { isStepped, lineColour, scaleKey, stepFor } from './look';
-import { RangeDialog } from './RangeDialog';
 import { badSpans, EMPTY, extentOf, valueAt } from './series';
 import { TagPicker } from './TagPicker';
+import { WindowBar, type Preset } from './WindowBar';
 import './trend.css';
 
 /** Most samples of a raw export; the node gives no more at once. */
 const RAW_POINTS_MAX = 100_000;
 
-const PRESETS: readonly { label: Key; seconds: number }[] = [
+const PRESETS: readonly Preset[] = [
   { label: 'trend.range5m', seconds: 300 },
   { label: 'trend.range1h', seconds: 3_600 },
   { label: 'trend.range8h', seconds: 28_800 },
@@ -56,7 +56,6 @@ export default function TrendPage() {
 
   const [pixels, setPixels] = useState(0);
   const [cursor, setCursor] = useState<number | null>(null);
-  const [choosing, setChoosing] = useState(false);
   const [failure, setFailure] = useState<unknown>();
   const lines = useLines(view.tags, window, pixels);
   const { from, to, series, data } = lines;
@@ -187,26 +186,12 @@ export default function TrendPage() {
           disabled={full}
           onPick={(tag) => show({ tags: [...view.tags, tag.id] })}
         />
-        <div className="segments" role="group" aria-label={t('trend.window')}>
-          {PRESETS.map((preset) => (
-            <button
-              key={preset.seconds}
-              type="button"
-              aria-pressed={window.kind === 'live' && window.seconds === preset.seconds}
-              onClick={() => show({ window: { kind: 'live', seconds: preset.seconds } })}
-            >
-              {t(preset.label)}
-            </button>
-          ))}
-          <button
-            type="button"
-            aria-pressed={window.kind === 'fixed'}
-            aria-haspopup="dialog"
-            onClick={() => setChoosing(true)}
-          >
-            {t('trend.custom')}
-          </button>
-        </div>
+        <WindowBar
+          presets={PRESETS}
+          window={window}
+          ends={[from, to]}
+          onWindow={(next) => show({ window: next })}
+        />
         <div className="row">
           <Button kind="quiet" icon="left" iconOnly label={t('trend.earlier')} onClick={() => pan(-0.5)} />
           <Button kind="quiet" icon="right" iconOnly label={t('trend.later')} onClick={() => pan(0.5)} />
@@ -279,17 +264,6 @@ export default function TrendPage() {
           </p>
         </>
       )}
-      {choosing ? (
-        <RangeDialog
-          from={from}
-          to={to}
-          onClose={() => setChoosing(false)}
-          onRange={(low, high) => {
-            setChoosing(false);
-            fix(low, high);
-          }}
-        />
-      ) : null}
     </div>
   );
 }

@@ -40,7 +40,7 @@ pub use interpolation::Interpolation;
 pub use isa95::{Level, LevelError};
 pub use page::{
     Buckets, NumberRange, SampleColumns, SamplePage, SampleSum, SamplesWanted, Severities,
-    SumsWanted, Texts, push_run,
+    SumsWanted, Texts, push_run, sum_of,
 };
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use quality::{Quality, QualityError, Severity};

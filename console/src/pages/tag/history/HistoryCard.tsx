@@ -30,7 +30,7 @@ import {
   widthText,
   type AggregateFunction,
 } from './intervals';
-import { RangeBar } from './RangeBar';
+import { WindowBar } from '../../trend/WindowBar';
 
 /** One interval for the whole range, in the address. */
 const WHOLE = 'whole';
@@ -102,7 +102,7 @@ export function HistoryCard({ tag }: { tag: Tag }) {
     <section className="card tag-history" aria-label={t('history.title')}>
       <div className="card-head">
         <h2>{t('history.title')}</h2>
-        <RangeBar window={window} ends={[from, to]} onWindow={setWindow} />
+        <WindowBar window={window} ends={[from, to]} onWindow={setWindow} />
       </div>
       <div className="history-choices">
         <SelectField

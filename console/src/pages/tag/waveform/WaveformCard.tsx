@@ -17,7 +17,7 @@ import { unitText } from '../../../ui/Status';
 import { useSearchState } from '../../../url/search';
 import { isoSeconds, parseTrend, trendParameters, windowEnds, type Window } from '../../../url/trend';
 import '../history/history.css';
-import { RangeBar } from '../history/RangeBar';
+import { WindowBar } from '../../trend/WindowBar';
 import { figuresOf, numbersOf } from './decimate';
 import { Waveform } from './Waveform';
 import './waveform.css';
@@ -96,7 +96,7 @@ export function WaveformCard({ tag }: { tag: Tag }) {
     <section className="card tag-waveform" aria-label={t('waveform.title')}>
       <div className="card-head">
         <h2>{t('waveform.title')}</h2>
-        <RangeBar
+        <WindowBar
           window={window}
           ends={ends}
           onWindow={(next) => {

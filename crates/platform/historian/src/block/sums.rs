@@ -9,7 +9,9 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
-use weir_model::{NumberRange, Quality, SampleSum, Severities, Severity, SumsWanted, TagId};
+use weir_model::{
+    NumberRange, Quality, SampleSum, Severities, Severity, SumsWanted, TagId, sum_of,
+};
 
 use super::group::Pending;
 use super::schema::kind;
@@ -32,9 +34,6 @@ const ZSTD_LEVEL: i32 = 9;
 
 /// Numbers of 64 bits that a sum is written as.
 const WORDS: usize = 16;
-
-/// Sums that are computed beside each other, so that none waits for the one before it.
-const LANES: usize = 8;
 
 /// Where a block's sums are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,9 +214,9 @@ impl SumsWriter {
             sum.rows += here;
         }
         sum.count = numbers.len() as u32;
-        sum.sum = add(numbers, |x| x);
+        sum.sum = sum_of(numbers, |x| x);
         let mean = sum.sum / f64::from(sum.count.max(1));
-        sum.squares = add(numbers, |x| (x - mean) * (x - mean));
+        sum.squares = sum_of(numbers, |x| (x - mean) * (x - mean));
         sum.range = numbers.iter().fold(NumberRange::NONE, |range, x| range.with(*x));
         sum
     }
@@ -283,15 +282,6 @@ fn step(times: &[i64]) -> Option<RollupLevel> {
 
 fn index(step: Option<RollupLevel>, time: i64) -> i64 {
     step.map_or(0, |level| level.index(time))
-}
-
-fn add(numbers: &[f64], term: impl Fn(f64) -> f64) -> f64 {
-    let (chunks, rest) = numbers.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += term(*x));
-    }
-    sums.into_iter().chain(rest.iter().map(|x| term(*x))).sum()
 }
 
 /// The numbers of all sums, one kind of number after the other, and of each kind the lowest bytes of

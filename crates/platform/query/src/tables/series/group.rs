@@ -2,12 +2,9 @@
 
 use std::ops::Range;
 
-use weir_model::{NumberRange, SamplePage, SampleSum};
+use weir_model::{NumberRange, SamplePage, SampleSum, sum_of};
 
 use super::{Output, Spread};
-
-/// Sums that are computed beside each other, so that none waits for the one before it.
-const LANES: usize = 8;
 
 /// What is known of a group's samples.
 #[derive(Debug, Clone, Copy)]
@@ -144,11 +141,11 @@ impl Group {
     }
 
     fn add_numbers(&mut self, needs: Needs, numbers: &[f64]) {
-        let sum = if needs.sum { add(numbers, |x| x) } else { 0.0 };
+        let sum = if needs.sum { sum_of(numbers, |x| x) } else { 0.0 };
         let mut squares = 0.0;
         if needs.squares {
             let mean = sum / numbers.len().max(1) as f64;
-            squares = add(numbers, |x| (x - mean) * (x - mean));
+            squares = sum_of(numbers, |x| (x - mean) * (x - mean));
         }
         self.join_sums((numbers.len() as i64, sum, squares));
         if needs.range {
@@ -162,13 +159,4 @@ impl Group {
         let variance = (count > 0).then(|| self.squares / count as f64)?;
         Some(if spread.is_root { variance.sqrt() } else { variance })
     }
-}
-
-fn add(numbers: &[f64], term: impl Fn(f64) -> f64) -> f64 {
-    let (chunks, rest) = numbers.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += term(*x));
-    }
-    sums.into_iter().chain(rest.iter().map(|x| term(*x))).sum()
 }

@@ -1,10 +1,16 @@
 import { useState } from 'react';
-import type { Key } from '../../../i18n/i18n';
-import { useT } from '../../../i18n/i18n';
-import { fixedWindow, type Window } from '../../../url/trend';
-import { RangeDialog } from '../../trend/RangeDialog';
+import { useT, type Key } from '../../i18n/i18n';
+import { fixedWindow, type Window } from '../../url/trend';
+import { RangeDialog } from './RangeDialog';
 
-const PRESETS: readonly { label: Key; seconds: number }[] = [
+/** A window up to now. */
+export interface Preset {
+  label: Key;
+  seconds: number;
+}
+
+/** The usual windows of what was stored. */
+const STORED: readonly Preset[] = [
   { label: 'trend.range1h', seconds: 3_600 },
   { label: 'trend.range8h', seconds: 28_800 },
   { label: 'trend.range24h', seconds: 86_400 },
@@ -13,11 +19,13 @@ const PRESETS: readonly { label: Key; seconds: number }[] = [
 ];
 
 /** From when to when: up to now, or two times. */
-export function RangeBar({
+export function WindowBar({
+  presets = STORED,
   window,
   ends,
   onWindow,
 }: {
+  presets?: readonly Preset[];
   window: Window;
   ends: readonly [number, number];
   onWindow: (window: Window) => void;
@@ -27,7 +35,7 @@ export function RangeBar({
   return (
     <>
       <div className="segments" role="group" aria-label={t('trend.window')}>
-        {PRESETS.map((preset) => (
+        {presets.map((preset) => (
           <button
             key={preset.seconds}
             type="button"
